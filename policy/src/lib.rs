@@ -1,0 +1,1 @@
+//! Facts about a call -> decisions: tags, quotas, the ledger.

@@ -1,0 +1,1 @@
+//! Token counts and units x rate card -> exact money.

@@ -1,0 +1,1 @@
+//! The one thing Tollgate emits per call: its schema, encoders and parser.

@@ -1,0 +1,1 @@
+//! Drives tollgate.wasm as a proxy does.

@@ -1,0 +1,1 @@
+//! Bytes of LLM requests and responses -> what they report as used.
