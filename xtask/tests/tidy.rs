@@ -1,0 +1,127 @@
+//! What the documents say about the tree must be true of the tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the root").to_path_buf()
+}
+
+#[test]
+fn every_path_named_in_the_documents_exists() {
+    let mut missing = Vec::new();
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "envoy-config/quickstart/README.md"] {
+        let Ok(text) = fs::read_to_string(root().join(document)) else {
+            println!("{document} is not there");
+            continue;
+        };
+        let folder = root().join(document).parent().expect("a file has a folder").to_path_buf();
+        for path in paths_in(&text) {
+            if !root().join(&path).exists() && !folder.join(&path).exists() {
+                missing.push(format!("{document} names `{path}`"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in the tree: {missing:#?}");
+}
+
+/// Spans in backticks and targets of links that can only be paths of this tree: they have a slash, no
+/// scheme, and begin with a folder of ours or end like a file.
+fn paths_in(text: &str) -> BTreeSet<String> {
+    let spans = text.split('`').skip(1).step_by(2);
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let spans = spans.chain(links).map(|span| span.split('#').next().unwrap_or(span));
+    spans.filter(|span| is_path(span)).map(str::to_owned).collect()
+}
+
+fn is_path(span: &str) -> bool {
+    let plain = !span.is_empty() && span.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    let ours = span.split('/').next().is_some_and(|first| {
+        first != "target" && first != ".." && !first.is_empty() && root().join(first).is_dir()
+    });
+    let like_a_file = [".rs", ".md", ".yaml", ".json", ".toml"].iter().any(|end| span.ends_with(end));
+    plain
+        && span.contains('/')
+        && !span.starts_with("target/")
+        && !span.starts_with("..")
+        && (ours || like_a_file)
+        || (plain && span.ends_with(".md"))
+}
+
+#[test]
+fn what_counts_as_a_path_is_decided_by_its_form() {
+    let text = "`xtask/src` [a](xtask/nowhere.rs) `cargo build` `target/x.json` `GET /v1` `https://a/b.md` `a/b` `N.md`";
+    let found: Vec<String> = paths_in(text).into_iter().collect();
+    assert_eq!(found, ["N.md", "xtask/nowhere.rs", "xtask/src"]);
+}
+
+/// ARCHITECTURE.md has one fenced block that begins with ```rooms; each line of it is `room: what it uses`.
+#[test]
+fn the_arrows_between_rooms_are_those_that_cargo_sees() {
+    let Ok(text) = fs::read_to_string(root().join("ARCHITECTURE.md")) else {
+        println!("ARCHITECTURE.md is not there");
+        return;
+    };
+    let block = text.split("```rooms\n").nth(1).and_then(|rest| rest.split("```").next());
+    let block = block.expect("ARCHITECTURE.md has a block ```rooms with lines such as `wire: pricing`");
+    let drawn: BTreeMap<String, BTreeSet<String>> = block
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(room, uses)| (room.trim().to_owned(), uses.split_whitespace().map(str::to_owned).collect()))
+        .collect();
+    let mut real = arrows();
+    real.retain(|room, _| drawn.contains_key(room) || room != "xtask");
+    assert_eq!(drawn, real, "left: ARCHITECTURE.md, right: cargo metadata");
+}
+
+/// Room -> rooms that it depends on outside of its tests, by folder name.
+fn arrows() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("there are packages");
+    packages.iter().map(|package| (folder(&package["manifest_path"]), uses(package))).collect()
+}
+
+fn uses(package: &serde_json::Value) -> BTreeSet<String> {
+    let dependencies = package["dependencies"].as_array().expect("a package has dependencies");
+    let of_ours = dependencies
+        .iter()
+        .filter(|dependency| dependency["path"].is_string() && dependency["kind"].is_null());
+    of_ours.map(|dependency| last_part(dependency["path"].as_str().expect("a path is text"))).collect()
+}
+
+fn folder(manifest: &serde_json::Value) -> String {
+    last_part(manifest.as_str().expect("a path is text").trim_end_matches("/Cargo.toml"))
+}
+
+fn last_part(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+#[test]
+fn pricing_has_no_floats() {
+    let mut found = Vec::new();
+    for file in sources(&root().join("pricing/src")) {
+        let text = fs::read_to_string(&file).expect("a source file is text");
+        let code = text.split("#[cfg(test)]").next().unwrap_or(&text);
+        let words = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in words.filter(|line| line.contains("f32") || line.contains("f64")) {
+            found.push(format!("{}: {}", file.display(), line.trim()));
+        }
+    }
+    assert!(found.is_empty(), "money is integers only: {found:#?}");
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there").flatten().map(|entry| entry.path());
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    files.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
+}
