@@ -1,0 +1,93 @@
+//! The prices that are compiled in.
+
+use crate::card::RateCard;
+use crate::index::{Entry, Index, Provider};
+
+/// The catalogue: every model of every provider that we have a price for.
+#[derive(Debug)]
+pub struct Catalogue {
+    index: Index<'static>,
+    version: &'static str,
+}
+
+/// A model that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The model's name in the catalogue (or the pattern of the user's override).
+    pub name: &'a str,
+    /// The provider whose price it is, in OpenTelemetry's spelling.
+    pub provider: &'a str,
+    /// Its prices.
+    pub card: RateCard<'a>,
+    /// The day (since the Unix epoch) on which the provider takes the model away, if it said so.
+    pub retires_day: Option<u16>,
+}
+
+/// The catalogue that was compiled in.
+pub fn catalogue() -> &'static Catalogue {
+    static CATALOGUE: Catalogue = Catalogue { index: data::INDEX, version: data::VERSION };
+    &CATALOGUE
+}
+
+impl Catalogue {
+    /// The price of a model. `provider` is OpenTelemetry's spelling (`openai`, `gcp.gemini`,
+    /// `aws.bedrock`) or a name of the sources; `model` is as it stood on the wire: a name, a dated
+    /// snapshot, an alias, a fine-tune, with a region or path before it.
+    pub fn find(&self, provider: &str, model: &str) -> Option<Found<'static>> {
+        let provider = self.index.provider(provider)?;
+        self.index.find(provider, model).map(|(provider, entry)| self.found(provider, entry))
+    }
+
+    fn found(&self, provider: &Provider, entry: &Entry) -> Found<'static> {
+        let tables = self.index.tables;
+        let none = crate::tables::Card { first: 0, len: 0, terms: crate::tables::Terms::Priced };
+        let card = tables.cards.get(usize::from(entry.card)).copied().unwrap_or(none);
+        Found {
+            name: tables.text(entry.name),
+            provider: tables.text(provider.name),
+            card: RateCard { tables, card },
+            retires_day: Some(entry.retires).filter(|day| *day > 0),
+        }
+    }
+
+    /// Whether the provider is one of ours, in any spelling.
+    pub fn provider_known(&self, provider: &str) -> bool {
+        self.index.provider(provider).is_some()
+    }
+
+    /// A digest of all data of the catalogue, 32 hexadecimal digits.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// The canonical names of all models, with their providers.
+    pub fn models(&self) -> impl Iterator<Item = Found<'static>> + '_ {
+        self.index.owned().map(|(provider, entry)| self.found(provider, entry))
+    }
+}
+
+mod data {
+    use crate::index::Index;
+    use crate::tables::Tables;
+
+    pub const VERSION: &str = "0000000000000000";
+    pub const INDEX: Index<'static> = Index {
+        tables: Tables {
+            text: "",
+            rates: &[],
+            factors: &[],
+            tiers: &[],
+            rows: &[],
+            facts: &[],
+            whens: &[],
+            sections: &[],
+            cards: &[],
+        },
+        providers: &[],
+        spellings: &[],
+        fallbacks: &[],
+        entries: &[],
+        names: &[],
+        rules: &[],
+    };
+}

@@ -1,0 +1,92 @@
+//! What a price may depend on besides the counts.
+
+use crate::tables::{Section, Tables, When};
+
+const DAY_S: i64 = 86_400;
+
+/// What is known about a call as it was served; None is "not known".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Situation<'a> {
+    /// The instant that is priced, in seconds since the Unix epoch, UTC.
+    pub time_unix_s: i64,
+    /// The service tier: `priority`, `flex`, `batch`. Tiers without a rate of their own
+    /// (`standard`, `default`, `on_demand`, `auto`, `provisioned`) cost what the list says.
+    pub service_tier: Option<&'a str>,
+    /// Where the call was served, as the provider names it: `us`, `eu`.
+    pub region: Option<&'a str>,
+    /// The speed mode: `fast`.
+    pub speed: Option<&'a str>,
+    /// The size of a web search's context: `low`, `medium`, `high`.
+    pub search_context_size: Option<&'a str>,
+    /// The kind of a web search: `fast`, `web` (Perplexity).
+    pub search_type: Option<&'a str>,
+    /// The size of an image: `1024x1024`, `2K`.
+    pub image_size: Option<&'a str>,
+    /// The quality of an image: `low`, `hd`.
+    pub image_quality: Option<&'a str>,
+    /// The resolution of a video: `720p`.
+    pub resolution: Option<&'a str>,
+    /// The route a reseller took (OpenRouter).
+    pub route: Option<&'a str>,
+}
+
+/// The names of the dimensions, in the order of their numbers.
+pub(crate) const DIMENSIONS: [&str; 9] = [
+    "service_tier",
+    "region",
+    "speed",
+    "search_context_size",
+    "search_type",
+    "image_size",
+    "image_quality",
+    "resolution",
+    "route",
+];
+
+impl Situation<'_> {
+    fn dimension(&self, number: u8) -> Option<&str> {
+        let all = [
+            self.service_tier,
+            self.region,
+            self.speed,
+            self.search_context_size,
+            self.search_type,
+            self.image_size,
+            self.image_quality,
+            self.resolution,
+            self.route,
+        ];
+        all.get(usize::from(number)).copied().flatten()
+    }
+
+    /// Whether the section's condition holds.
+    pub(crate) fn meets(&self, tables: &Tables<'_>, section: Section) -> bool {
+        let Some(when) = tables.whens.get(usize::from(section.when)) else { return false };
+        self.in_period(when)
+            && self.in_hours(when)
+            && tables.facts_of(when).iter().all(|fact| {
+                let seen = self.dimension(fact.dimension);
+                seen.is_some_and(|seen| same(seen, tables.text(fact.value)))
+            })
+    }
+
+    fn in_period(&self, when: &When) -> bool {
+        when.from <= self.time_unix_s && self.time_unix_s < when.until
+    }
+
+    fn in_hours(&self, when: &When) -> bool {
+        if when.day_from == when.day_until {
+            return true;
+        }
+        let second = self.time_unix_s.rem_euclid(DAY_S);
+        let (from, until) = (i64::from(when.day_from), i64::from(when.day_until));
+        let (begun, open) = (from <= second, second < until);
+        if from < until { begun && open } else { begun || open }
+    }
+}
+
+/// Providers write the same tier in capitals and with hyphens: `ON_DEMAND_FLEX`, `flex`.
+fn same(seen: &str, wanted: &str) -> bool {
+    let plain = seen.strip_prefix("ON_DEMAND_").unwrap_or(seen);
+    plain.eq_ignore_ascii_case(wanted)
+}

@@ -1,0 +1,134 @@
+//! Rate cards as flat tables of small numbers, so that the same rows can be static data of the
+//! build or vectors made from a configuration.
+//!
+//! A card is a run of sections, a section is a run of rows under one condition. Rows, conditions
+//! and texts are shared by all cards that need the same ones.
+
+use crate::money::{Factor, Rate};
+
+/// What a section does to the prices of its card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Effect {
+    /// The whole price list. The last one in force counts; the first one if none is in force.
+    List,
+    /// Replaces single classes of the list. Of several in force the first counts, class by class.
+    Variant,
+    /// Multiplies all token prices.
+    Uplift,
+}
+
+/// One rate: which class, above how many input tokens, and which rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Row {
+    /// `Class::code`.
+    pub class: u8,
+    /// Place in `Tables::tiers` of the total input that must be exceeded.
+    pub tier: u8,
+    /// Place in `Tables::rates`.
+    pub rate: u16,
+}
+
+/// Rows (or, for an uplift, the factor in place `first`) that count under one condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Section {
+    pub effect: Effect,
+    pub len: u8,
+    /// Place in `Tables::whens`.
+    pub when: u16,
+    /// Place in `Tables::rows`, or in `Tables::factors`.
+    pub first: u16,
+}
+
+/// A condition: a period, a time of day, and facts about the call, all of which must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct When {
+    /// In force from this Unix second on.
+    pub from: i64,
+    /// In force before this Unix second.
+    pub until: i64,
+    /// In force from this second of the UTC day on; with `day_until` before it, over midnight.
+    pub day_from: u32,
+    /// In force before this second of the UTC day. Both 0: all day.
+    pub day_until: u32,
+    /// Place in `Tables::facts`.
+    pub first: u16,
+    pub len: u8,
+}
+
+impl When {
+    /// The condition that always holds.
+    pub const ALWAYS: When =
+        When { from: i64::MIN, until: i64::MAX, day_from: 0, day_until: 0, first: 0, len: 0 };
+}
+
+/// A fact that the call must show: `service_tier` is `flex`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fact {
+    pub dimension: u8,
+    pub value: Span,
+}
+
+/// A piece of `Tables::text`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Span {
+    pub start: u32,
+    pub len: u16,
+}
+
+/// A run of sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Card {
+    /// Place in `Tables::sections`.
+    pub first: u16,
+    pub len: u8,
+    pub terms: Terms,
+}
+
+/// Whether a card takes money at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Terms {
+    Priced,
+    Free,
+}
+
+/// All that cards consist of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tables<'a> {
+    pub text: &'a str,
+    pub rates: &'a [Rate],
+    pub factors: &'a [Factor],
+    pub tiers: &'a [u64],
+    pub rows: &'a [Row],
+    pub facts: &'a [Fact],
+    pub whens: &'a [When],
+    pub sections: &'a [Section],
+    pub cards: &'a [Card],
+}
+
+/// The items `first .. first + len`; nothing if they are not all there.
+pub(crate) fn run<T>(items: &[T], first: impl Into<usize>, len: impl Into<usize>) -> &[T] {
+    let first = first.into();
+    let end = first.checked_add(len.into());
+    end.and_then(|end| items.get(first..end)).unwrap_or(&[])
+}
+
+impl<'a> Tables<'a> {
+    /// The text of a span.
+    pub fn text(&self, span: Span) -> &'a str {
+        let start = usize::try_from(span.start).ok();
+        let end = start.and_then(|start| start.checked_add(span.len.into()));
+        start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or("")
+    }
+
+    pub fn sections_of(&self, card: Card) -> &'a [Section] {
+        run(self.sections, card.first, card.len)
+    }
+
+    pub fn rows_of(&self, section: Section) -> &'a [Row] {
+        run(self.rows, section.first, section.len)
+    }
+
+    pub fn facts_of(&self, when: &When) -> &'a [Fact] {
+        run(self.facts, when.first, when.len)
+    }
+}
