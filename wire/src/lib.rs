@@ -1,1 +1,29 @@
 //! Bytes of LLM requests and responses -> what they report as used.
+//!
+//! [`classify`] decides from a request's head who is called. [`RequestReader`] and [`ResponseReader`] are
+//! then fed the bodies as they pass, in chunks of any size, and hold a bounded amount of memory whatever
+//! the length of a body. [`ResponseReader::finish`] says what the provider reported.
+
+mod call;
+mod report;
+mod request;
+mod response;
+mod usage;
+
+pub use call::{
+    Call, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead, Traffic, Upstream,
+    classify,
+};
+pub use report::{Part, Problem, Problems, Reported, Source};
+pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader};
+pub use response::{Ended, ResponseHead, ResponseReader};
+pub use usage::ReportedUsage;
+
+/// Whether more of a body is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// More bytes, or the end of the body, are still to come.
+    Open,
+    /// This is the last call for this body; its chunk may be empty.
+    Last,
+}
