@@ -1,1 +1,20 @@
-//! Drives tollgate.wasm as a proxy does.
+//! Drives `tollgate.wasm` as a proxy does. Like Envoy, nothing here knows more of Tollgate than the `.wasm`
+//! and its configuration.
+//!
+//! * [`upstream`]: a stand-in LLM that replays a body in any chunking, encoding or cut and records what it got.
+//! * [`client`]: sends a request in any chunking, slowly, with trailers, or goes away in the middle.
+//! * [`envoy`]: starts a real Envoy on a configuration of `envoy-config/`, reads its log and stats.
+//! * [`scenario`]: calls and what must come of them, as data; one runner for every engine.
+
+pub mod chunking;
+pub mod client;
+pub mod encoding;
+pub mod envoy;
+pub mod error;
+pub mod http;
+mod http1;
+pub mod scenario;
+pub mod stats;
+pub mod upstream;
+
+pub use error::Error;

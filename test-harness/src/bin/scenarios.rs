@@ -1,0 +1,84 @@
+//! Runs the scenario files: `scenarios --engine envoy|host [--minutes N] [FILTER]`.
+//! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tollgate_test_harness::Error;
+use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
+use tollgate_test_harness::scenario::run::{Counts, run_all};
+use tollgate_test_harness::scenario::{Engine, File};
+
+fn main() -> ExitCode {
+    match Options::read().and_then(|options| run(&options)) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[derive(Default)]
+struct Options {
+    engine: String,
+    minutes: u64,
+    filter: String,
+}
+
+impl Options {
+    fn read() -> Result<Self, Error> {
+        let mut options = Self::default();
+        let mut args = std::env::args().skip(1);
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--engine" => options.engine = args.next().unwrap_or_default(),
+                "--minutes" => options.minutes = minutes(&args.next().unwrap_or_default())?,
+                _ => options.filter = arg,
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn minutes(text: &str) -> Result<u64, Error> {
+    text.parse().map_err(|_| Error::File(format!("`{text}` is not a number of minutes")))
+}
+
+/// How many cases failed.
+fn run(options: &Options) -> Result<usize, Error> {
+    let until = Instant::now() + Duration::from_secs(options.minutes.saturating_mul(60));
+    loop {
+        let counts = once(options)?;
+        let verdict = if counts.failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "test result: {verdict}. {} passed; {} failed; {} ignored",
+            counts.passed, counts.failed, counts.skipped
+        );
+        if counts.failed > 0 || Instant::now() >= until {
+            return Ok(counts.failed);
+        }
+    }
+}
+
+fn once(options: &Options) -> Result<Counts, Error> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    match options.engine.as_str() {
+        "envoy" => {
+            let given = Given { wasm: path("TOLLGATE_WASM")?, envoy: path("ENVOY")? };
+            let start =
+                |file: &File| OnEnvoy::start(&given, file).map(|engine| Box::new(engine) as Box<dyn Engine>);
+            run_all(&folder, "envoy", &options.filter, start)
+        }
+        other => Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host"))),
+    }
+}
+
+fn path(variable: &str) -> Result<PathBuf, Error> {
+    let value = std::env::var_os(variable).filter(|value| !value.is_empty());
+    value
+        .map(PathBuf::from)
+        .ok_or_else(|| Error::File(format!("`{variable}` is not set; `cargo xtask test` sets it")))
+}

@@ -1,0 +1,408 @@
+//! The form of a scenario file. Unknown fields are refused, so that a misspelt expectation cannot pass.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Error;
+use crate::chunking::Chunking;
+use crate::encoding::Encoding;
+use crate::envoy::Reload;
+use crate::envoy::config::{Plugin, read};
+use crate::http::{self, End, Framing, Headers, Version, When};
+
+/// One file: one configuration and the cases that run on it one after the other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// What the file is about, in a sentence.
+    pub about: String,
+    /// The file under `envoy-config/` that Envoy runs; other engines take the filter's part of it.
+    #[serde(default = "quickstart")]
+    pub base: PathBuf,
+    /// The filter's configuration; absent: the one of `base`.
+    pub configuration: Option<Value>,
+    /// Passes the configuration as a protobuf `Struct` instead of a string of JSON.
+    #[serde(default)]
+    pub as_struct: bool,
+    /// What Envoy speaks with the upstream.
+    #[serde(default)]
+    pub upstream_http: Version,
+    /// Replies that cases call by name.
+    #[serde(default)]
+    pub replies: BTreeMap<String, Reply>,
+    /// What is run.
+    pub cases: Vec<Case>,
+    /// Engines that cannot run it, with the reason.
+    #[serde(default)]
+    pub not_on: BTreeMap<String, String>,
+}
+
+fn quickstart() -> PathBuf {
+    PathBuf::from("quickstart/envoy.yaml")
+}
+
+/// Calls one after the other, and what stands in the stats afterwards.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// A sentence that says what holds.
+    pub name: String,
+    /// Given to the running filter before the calls.
+    pub reconfigure: Option<Reconfigure>,
+    /// In order.
+    #[serde(default)]
+    pub calls: Vec<Call>,
+    /// By how much series grow over the case: `tollgate_requests;team=search: 2`. Labels that are not named
+    /// are summed over.
+    #[serde(default)]
+    pub stats: BTreeMap<String, f64>,
+}
+
+/// A configuration and what must become of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconfigure {
+    /// The filter's configuration.
+    pub configuration: Value,
+    /// Envoy's verdict.
+    pub expect: Verdict,
+}
+
+/// Envoy's verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is used from now on.
+    Accepted,
+    /// The old one goes on.
+    Rejected,
+}
+
+impl From<Reload> for Verdict {
+    fn from(reload: Reload) -> Self {
+        match reload {
+            Reload::Accepted => Self::Accepted,
+            Reload::Rejected => Self::Rejected,
+        }
+    }
+}
+
+/// A request, the reply to it, and what must come of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// What the client sends.
+    pub request: Request,
+    /// What the upstream answers: a name out of `replies`, or the reply itself.
+    #[serde(default)]
+    pub reply: NamedReply,
+    /// What must come of it.
+    #[serde(default)]
+    pub expect: Expect,
+    /// How often the same is done.
+    #[serde(default = "once")]
+    pub times: usize,
+}
+
+fn once() -> usize {
+    1
+}
+
+/// A name out of `replies`, or the reply itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum NamedReply {
+    /// Out of `replies`.
+    Name(String),
+    /// As it stands.
+    Reply(Box<Reply>),
+}
+
+impl Default for NamedReply {
+    fn default() -> Self {
+        Self::Reply(Box::default())
+    }
+}
+
+/// Bytes of a body.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// As UTF-8.
+    Text(String),
+    /// One of the written forms.
+    Written(Written),
+}
+
+/// Forms of a body that are easier to read than its bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// Without white space.
+    Json(Value),
+    /// Two digits a byte, white space skipped.
+    Hex(String),
+    /// The same again and again.
+    Repeat {
+        /// What is repeated.
+        body: Box<Body>,
+        /// How often.
+        times: usize,
+    },
+    /// One behind the other.
+    Parts(Vec<Body>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Body {
+    /// The bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Written(Written::Json(value)) => value.to_string().into_bytes(),
+            Self::Written(Written::Hex(digits)) => from_hex(digits),
+            Self::Written(Written::Repeat { body, times }) => body.bytes().repeat(*times),
+            Self::Written(Written::Parts(parts)) => parts.iter().flat_map(Self::bytes).collect(),
+        }
+    }
+}
+
+fn from_hex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u32> = digits.chars().filter_map(|c| c.to_digit(16)).collect();
+    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
+}
+
+/// What the client sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Request {
+    method: String,
+    path: String,
+    /// `\xff` in a value is that byte.
+    headers: BTreeMap<String, String>,
+    body: Body,
+    chunks: Chunking,
+    pause_ms: u64,
+    framing: Framing,
+    trailers: BTreeMap<String, String>,
+    abort_after: Option<usize>,
+    hang_up_after: Option<usize>,
+    http: Version,
+}
+
+impl Request {
+    /// What the client of an engine sends.
+    pub fn to_http(&self) -> http::Request {
+        http::Request {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            headers: headers(&self.headers),
+            body: self.body.bytes(),
+            chunks: self.chunks.clone(),
+            pause: Duration::from_millis(self.pause_ms),
+            framing: self.framing,
+            trailers: headers(&self.trailers),
+            abort_after: self.abort_after,
+            hang_up_after: self.hang_up_after,
+            version: self.http,
+        }
+    }
+}
+
+/// What the upstream answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reply {
+    status: Option<u16>,
+    headers: BTreeMap<String, String>,
+    body: Body,
+    encoding: Option<Encoding>,
+    chunks: Chunking,
+    wait_ms: u64,
+    pause_ms: u64,
+    framing: Framing,
+    trailers: BTreeMap<String, String>,
+    cut_after: Option<usize>,
+    when: When,
+}
+
+impl Reply {
+    /// What the upstream of an engine answers.
+    pub fn to_http(&self) -> http::Reply {
+        http::Reply {
+            status: self.status.unwrap_or(200),
+            headers: headers(&self.headers),
+            body: self.body.bytes(),
+            encoding: self.encoding,
+            chunks: self.chunks.clone(),
+            wait: Duration::from_millis(self.wait_ms),
+            pause: Duration::from_millis(self.pause_ms),
+            framing: self.framing,
+            trailers: headers(&self.trailers),
+            cut_after: self.cut_after,
+            when: self.when,
+        }
+    }
+}
+
+fn headers(pairs: &BTreeMap<String, String>) -> Headers {
+    pairs.iter().map(|(name, value)| (name, unescape(value))).collect()
+}
+
+/// `\xff` becomes that byte; everything else stands for itself.
+fn unescape(text: &str) -> Vec<u8> {
+    let mut parts = text.split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(from_hex(digits));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    bytes
+}
+
+/// What must come of a call. What is not named may be anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// The response's status.
+    pub status: Option<u16>,
+    /// The response's body.
+    pub body: Option<BodyExpect>,
+    /// The response's headers; `null`: absent; `"*"`: there.
+    pub headers: BTreeMap<String, Option<String>>,
+    /// The response's trailers.
+    pub trailers: BTreeMap<String, Option<String>>,
+    /// How the response ended.
+    pub end: Option<End>,
+    /// Fields of `tollgate` in the access log; a subset. `null`: absent; `"*"`: there.
+    pub record: BTreeMap<String, Value>,
+    /// There is no record at all.
+    pub no_record: bool,
+    /// Other fields of the access log's line.
+    pub log: BTreeMap<String, Value>,
+    /// What the upstream saw.
+    pub upstream: Option<UpstreamExpect>,
+    /// Nothing reached the upstream.
+    pub not_sent: bool,
+}
+
+/// What a body must be.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyExpect {
+    /// Byte for byte what the other side sent.
+    Same,
+    /// Exactly this text.
+    Text(String),
+    /// JSON with at least these fields.
+    Json(Value),
+    /// All of these somewhere.
+    Contains(Vec<String>),
+    /// None of these anywhere.
+    Lacks(Vec<String>),
+}
+
+/// What the upstream saw.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamExpect {
+    /// With query.
+    pub path: Option<String>,
+    /// `null`: absent; `"*"`: there.
+    pub headers: BTreeMap<String, Option<String>>,
+    /// The request's body.
+    pub body: Option<BodyExpect>,
+    /// The request's trailers.
+    pub trailers: BTreeMap<String, Option<String>>,
+    /// The first byte of the body came before the client had sent the last.
+    pub first_byte_early: bool,
+    /// How the request ended.
+    pub end: Option<End>,
+}
+
+impl File {
+    /// The filter's configuration in the form that the file asks for.
+    pub fn plugin(&self, configuration: &Value) -> Plugin {
+        match self.as_struct {
+            true => Plugin::Struct(configuration.clone()),
+            false => Plugin::Text(configuration.to_string()),
+        }
+    }
+
+    /// The reply to a call.
+    pub fn reply(&self, named: &NamedReply) -> Result<http::Reply, Error> {
+        match named {
+            NamedReply::Reply(reply) => Ok(reply.to_http()),
+            NamedReply::Name(name) => {
+                let reply = self
+                    .replies
+                    .get(name)
+                    .ok_or_else(|| Error::File(format!("there is no reply `{name}`")))?;
+                Ok(reply.to_http())
+            }
+        }
+    }
+}
+
+/// Reads all scenario files of a folder, by name.
+///
+/// # Errors
+/// Where one cannot be read or has a field that is not known.
+pub fn load(folder: &Path) -> Result<Vec<(String, File)>, Error> {
+    let entries = fs::read_dir(folder).map_err(Error::io(format!("cannot read `{}`", folder.display())))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
+    paths.sort();
+    paths.iter().map(|path| load_file(path)).collect()
+}
+
+fn load_file(path: &Path) -> Result<(String, File), Error> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let file = serde_json::from_value(read(path)?);
+    Ok((name, file.map_err(|error| Error::File(format!("`{}`: {error}", path.display())))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_can_be_written_in_several_forms() {
+        let check = |written: &str, expected: &[u8]| {
+            let body: Body = serde_json::from_str(written).unwrap();
+            assert_eq!(body.bytes(), expected, "{written}");
+        };
+        check(r#""plain""#, b"plain");
+        check(r#"{"json":{"a": [1, 2]}}"#, br#"{"a":[1,2]}"#);
+        check(r#"{"hex":"ff 00 7b"}"#, b"\xff\x00{");
+        check(r#"{"repeat":{"body":"ab","times":3}}"#, b"ababab");
+        check(r#"{"parts":["a",{"hex":"0a"},"b"]}"#, b"a\nb");
+    }
+
+    #[test]
+    fn header_values_can_hold_any_byte() {
+        assert_eq!(unescape(r"a\xff\xFEb"), b"a\xff\xfeb");
+        assert_eq!(unescape("plain"), b"plain");
+    }
+
+    #[test]
+    fn every_scenario_of_the_project_can_be_read() {
+        let files = load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap();
+        for (name, file) in &files {
+            for call in file.cases.iter().flat_map(|case| &case.calls) {
+                file.reply(&call.reply).unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
+}

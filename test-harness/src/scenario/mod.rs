@@ -1,0 +1,38 @@
+//! Scenarios: a configuration of the filter, calls, and what must come of them, as data in
+//! `test-harness/scenarios/*.yaml`. The same files run on every [`Engine`].
+
+mod check;
+mod file;
+pub mod on_envoy;
+pub mod run;
+
+use serde_json::Value;
+
+use crate::Error;
+use crate::envoy::Reload;
+use crate::envoy::config::Plugin;
+use crate::http::{Reply, Request, Response, Seen};
+use crate::stats::Series;
+
+pub use file::{Case, File, load};
+
+/// Something that runs the filter between a client and an upstream.
+pub trait Engine {
+    /// One call from end to end.
+    fn call(&mut self, request: &Request, reply: &Reply) -> Result<Outcome, Error>;
+    /// All of Tollgate's stats as they are now.
+    fn series(&mut self) -> Result<Vec<Series>, Error>;
+    /// Gives the filter another configuration while it runs.
+    fn reconfigure(&mut self, plugin: Plugin) -> Result<Reload, Error>;
+}
+
+/// What came of one call.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the client got.
+    pub response: Response,
+    /// The access log's line.
+    pub log: Value,
+    /// What the upstream got, where anything reached it.
+    pub seen: Option<Seen>,
+}

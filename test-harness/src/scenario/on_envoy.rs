@@ -1,0 +1,78 @@
+//! Scenarios on a real Envoy.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Engine, File, Outcome};
+use crate::Error;
+use crate::client;
+use crate::envoy::config::{Places, Plugin};
+use crate::envoy::{Envoy, Reload, Setup};
+use crate::http::{Reply, Request};
+use crate::stats::Series;
+use crate::upstream::Upstream;
+
+/// An upstream that ends shortly after the client's response has ended.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A real Envoy between a client and a stand-in upstream.
+pub struct OnEnvoy {
+    envoy: Envoy,
+    upstream: Upstream,
+}
+
+/// What the harness is given: the plugin and an Envoy.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// `tollgate.wasm`.
+    pub wasm: PathBuf,
+    /// Envoy's binary.
+    pub envoy: PathBuf,
+}
+
+impl OnEnvoy {
+    /// Starts Envoy as a scenario file says.
+    pub fn start(given: &Given, file: &File) -> Result<Self, Error> {
+        let upstream = Upstream::start(|_| Reply::default())?;
+        let setup = Setup {
+            binary: given.envoy.clone(),
+            config: envoy_config().join(&file.base),
+            workers: 1,
+            places: Places {
+                wasm: given.wasm.clone(),
+                upstream: upstream.address(),
+                upstream_version: file.upstream_http,
+                access_log: PathBuf::new(),
+                folder: PathBuf::new(),
+                plugin: file.configuration.as_ref().map(|configuration| file.plugin(configuration)),
+            },
+        };
+        Ok(Self { envoy: Envoy::start(&setup)?, upstream })
+    }
+}
+
+/// The project's folder of Envoy configurations.
+pub fn envoy_config() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy-config")
+}
+
+impl Engine for OnEnvoy {
+    fn call(&mut self, request: &Request, reply: &Reply) -> Result<Outcome, Error> {
+        self.upstream.take_seen();
+        self.upstream.reply_with(reply.clone());
+        let response = client::call(self.envoy.address(), request)?;
+        let log = self.envoy.next_log_line()?;
+        let seen = self.upstream.take_ended(SOON).pop();
+        Ok(Outcome { response, log, seen })
+    }
+
+    fn series(&mut self) -> Result<Vec<Series>, Error> {
+        let mut series = self.envoy.prometheus()?;
+        series.retain(|series| series.name.starts_with("tollgate_") || series.name.starts_with("gen_ai_"));
+        Ok(series)
+    }
+
+    fn reconfigure(&mut self, plugin: Plugin) -> Result<Reload, Error> {
+        self.envoy.reconfigure(plugin)
+    }
+}
