@@ -266,13 +266,7 @@ fn spawn(setup: &Setup, folder: &Path) -> Result<Child, Error> {
     command.arg("-c").arg(folder.join("envoy.json"));
     command.arg("--admin-address-path").arg(folder.join("admin"));
     // Without hot restart Envoy shares no memory with others, so that it needs no base id of its own.
-    command.args([
-        "--disable-hot-restart",
-        "--file-flush-interval-msec",
-        "10",
-        "--file-flush-min-size-kb",
-        "1",
-    ]);
+    command.args(["--disable-hot-restart", "--file-flush-interval-msec", "10"]);
     command.args(["--concurrency", &setup.workers.to_string(), "--log-level", "warning"]);
     command
         .args(["--component-log-level", "wasm:info"])

@@ -18,6 +18,8 @@ const SOON: Duration = Duration::from_secs(2);
 /// A real Envoy between a client and a stand-in upstream.
 pub struct OnEnvoy {
     envoy: Envoy,
+    /// The file that holds the filter's configuration, where the listener does not.
+    extension: Option<&'static str>,
     upstream: Upstream,
 }
 
@@ -47,7 +49,8 @@ impl OnEnvoy {
                 plugin: file.configuration.as_ref().map(|configuration| file.plugin(configuration)),
             },
         };
-        Ok(Self { envoy: Envoy::start(&setup)?, upstream })
+        let extension = file.base.ends_with("ecds.yaml").then_some("tollgate.yaml");
+        Ok(Self { envoy: Envoy::start(&setup)?, extension, upstream })
     }
 }
 
@@ -73,6 +76,9 @@ impl Engine for OnEnvoy {
     }
 
     fn reconfigure(&mut self, plugin: Plugin) -> Result<Reload, Error> {
-        self.envoy.reconfigure(plugin)
+        match self.extension {
+            Some(file) => self.envoy.reconfigure_extension(file, plugin),
+            None => self.envoy.reconfigure(plugin),
+        }
     }
 }
