@@ -65,9 +65,10 @@ fn head_of(request: &Request) -> Vec<u8> {
         headers.0.insert(0, ("host".to_owned(), b"llm.test".to_vec()));
     }
     let framed = headers.has("content-length") || headers.has("transfer-encoding");
+    let bodiless = method == "GET" && request.body.is_empty();
     match request.framing {
         Framing::Chunked if !framed => headers.push("transfer-encoding", "chunked"),
-        Framing::Length if !framed && !(method == "GET" && request.body.is_empty()) => {
+        Framing::Length if !framed && !bodiless => {
             headers.push("content-length", request.body.len().to_string());
         }
         _ => {}

@@ -124,6 +124,11 @@ impl Envoy {
         log.get(self.read..).map_or(0, |rest| rest.lines().count())
     }
 
+    /// The access log's file.
+    pub fn access_log(&self) -> &Path {
+        &self.setup.places.access_log
+    }
+
     /// Envoy's own log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()

@@ -14,6 +14,7 @@ use crate::envoy::config::Plugin;
 use crate::http::{Reply, Request, Response, Seen};
 use crate::stats::Series;
 
+pub use check::field;
 pub use file::{Case, File, load};
 
 /// Something that runs the filter between a client and an upstream.

@@ -1,0 +1,91 @@
+//! What an operator would read: calls, one whole log line, the refusal, spend.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tollgate_test_harness::stats::Series;
+
+use crate::money;
+use crate::{Done, field, record};
+
+/// A text of a record for a table.
+fn cell(record: &Value, key: &str) -> String {
+    match field(record, key) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// One line per call, out of Envoy's access log.
+pub fn calls(done: &[Done]) {
+    println!("\nCalls, as Envoy's access log has them:\n");
+    println!(
+        "  {:<6} {:<12} {:<18} {:<6} {:>6} {:>7} {:>14}  {:<8} {:<10} decision",
+        "status", "provider", "model", "stream", "input", "output", "cost USD", "team", "feature"
+    );
+    for one in done {
+        println!("  {}", row(one));
+    }
+}
+
+fn row(done: &Done) -> String {
+    let record = record(&done.log);
+    let cell = |key: &str| cell(record, key);
+    let model = match field(record, "gen_ai.response.model") {
+        Some(_) => cell("gen_ai.response.model"),
+        None => cell("gen_ai.request.model"),
+    };
+    format!(
+        "{:<6} {:<12} {:<18} {:<6} {:>6} {:>7} {:>14}  {:<8} {:<10} {}",
+        done.response.status,
+        cell("gen_ai.provider.name"),
+        model,
+        if done.call.streamed { "yes" } else { "no" },
+        cell("gen_ai.usage.input_tokens"),
+        cell("gen_ai.usage.output_tokens"),
+        cell("tollgate.cost.usd"),
+        cell("tollgate.tags.team"),
+        cell("tollgate.tags.feature"),
+        cell("tollgate.decision.action"),
+    )
+}
+
+/// The whole line of one call.
+pub fn one_line(done: &Done) {
+    println!("\nOne of those lines as it stands in the log, made wider:\n");
+    println!("{}", indented(&serde_json::to_string_pretty(&done.log).unwrap_or_default()));
+}
+
+/// What the refused client got.
+pub fn refusal(done: &Done) {
+    let response = &done.response;
+    println!("\nThe call without a team was refused; in the dialect of its SDK it got:\n");
+    println!("  HTTP {} {}", response.status, response.headers.text("content-type").unwrap_or_default());
+    println!("{}", indented(&String::from_utf8_lossy(&response.body)));
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_owned()
+}
+
+/// Spend by one label, read back from Envoy's stats.
+pub fn spend(series: &[Series], label: &str) {
+    println!("\n  by {label}");
+    for (value, nanos) in spend_by(series, label) {
+        println!("    {value:<24} {:>14}", money::usd(nanos * 1000));
+    }
+}
+
+/// Nano-USD by the values of a label that is a view of its own.
+pub fn spend_by(series: &[Series], label: &str) -> BTreeMap<String, u128> {
+    let mut sums = BTreeMap::new();
+    let in_view = |series: &&Series| {
+        series.name == "tollgate_cost_nanousd" && series.labels.get("view").is_some_and(|view| view == label)
+    };
+    for one in series.iter().filter(in_view) {
+        let value = one.labels.get(label).cloned().unwrap_or_default();
+        *sums.entry(value).or_insert(0) += one.value as u128;
+    }
+    sums
+}
