@@ -1,1 +1,26 @@
 //! One LLM call's life, without I/O: ties wire, pricing, policy and record together.
+//!
+//! [`Rules::compile`] turns a configuration into rules. For each request, [`Exchange::start`] says what to do next
+//! as a [`Step`]; the adapter performs it and hands the answer back with [`Exchange::resume`]. Bytes go through
+//! [`Exchange::request_body`] and [`Exchange::response_body`] as they pass. [`Exchange::settle`] consumes the exchange, so
+//! that nothing can be settled twice, and gives the [`Record`](tollgate_record::Record) and what must be told to stores and stats.
+//!
+//! Nothing here names a proxy, reads a clock or holds a global.
+
+mod config;
+mod exchange;
+mod head;
+mod outbox;
+mod reply;
+mod settle;
+mod stats;
+mod webdis;
+
+pub use config::{Hold, Property, ResponseHeader, Rules, Upstream, View};
+pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
+pub use head::{Head, HeaderPairs};
+pub use outbox::{Outbox, Parcel};
+pub use reply::LocalReply;
+pub use settle::{Counts, Finish, Settled};
+pub use stats::{Metric, MetricKind, MetricSink, Stats};
+pub use webdis::{HttpCall, admission_call, parse_admission, settlement_call, settlement_taken};

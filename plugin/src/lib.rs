@@ -1,1 +1,10 @@
-//! The proxy-wasm adapter.
+//! The proxy-wasm adapter: builds `tollgate.wasm`.
+//!
+//! [`abi`] speaks to the host in bytes; [`vm`] gathers plain data for each callback, makes one call into the
+//! exchange and performs what comes back. Nothing is decided here.
+
+mod abi;
+mod host;
+mod root;
+mod stream;
+mod vm;

@@ -1,0 +1,369 @@
+//! Raw configuration -> rules that cannot be invalid.
+
+use super::raw::{
+    RawConfig, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders, RawUpstream,
+};
+use crate::stats::property_text;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use tollgate_policy::{
+    ConfigError, Facts, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
+};
+use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
+use tollgate_record::Record;
+use tollgate_wire::{DialectName, IncludeUsage};
+
+/// A configuration that can be applied. Streams hold on to the rules that admitted them.
+#[derive(Debug)]
+pub struct Rules {
+    /// Keeps two listeners' counters apart.
+    pub namespace: String,
+    /// How a request waits for its body where a rule needs it.
+    pub hold: Hold,
+    /// Which provider answers, where the configuration says so.
+    pub upstreams: Vec<Upstream>,
+    /// The tags.
+    pub tags: TagRules,
+    /// The quotas.
+    pub quotas: Vec<QuotaRule>,
+    /// Stores outside this process.
+    pub stores: Vec<Store>,
+    /// All prices: the catalogue and the operator's own.
+    pub prices: PriceBook,
+    /// Discounts and mark-ups, in order.
+    pub adjustments: Vec<(Selector, Factor)>,
+    /// Providers whose own figure is the cost.
+    pub trusted_costs: Vec<String>,
+    /// The label sets under which stats are kept.
+    pub views: Vec<View>,
+    /// How many label sets each view may have.
+    pub max_series: usize,
+    /// Which headers responses get.
+    pub response_headers: Vec<ResponseHeader>,
+    /// Which parts of the record are also set as plain strings.
+    pub properties: Vec<Property>,
+    /// Whether any rule asks for the proxy's route or cluster.
+    pub needs_route: bool,
+    /// Digest of the configuration, the record's `tollgate.config.version`.
+    pub version: String,
+    /// Digest of all prices, the record's `tollgate.price.version`.
+    pub price_version: String,
+}
+
+/// How a request waits for its body where a rule needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Headers and body wait. Needs `allow_on_headers_stop_iteration` in the proxy's plugin configuration.
+    Headers,
+    /// Only the body waits: refusing works, rewriting does not.
+    Body,
+    /// Nothing waits; rules that need the body see no model.
+    Never,
+}
+
+/// Which provider answers, for the requests that `when` selects.
+#[derive(Debug)]
+pub struct Upstream {
+    when: Selector,
+    /// What the wire is told.
+    pub wire: tollgate_wire::Upstream,
+}
+
+/// One family of label sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The value of its `view` label: its labels' names, joined by `_`.
+    pub name: String,
+    /// Its labels, in order.
+    pub labels: Vec<Label>,
+}
+
+/// Where a label's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// The provider.
+    Provider,
+    /// The catalogue's name of the model.
+    Model,
+    /// The operation.
+    Operation,
+    /// The tag of this index.
+    Tag(usize),
+}
+
+/// A header that responses may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseHeader {
+    /// `x-tollgate-decision`.
+    Decision,
+}
+
+/// A part of the record that is also set as a plain string under `wasm.tollgate.<name>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// `cost_usd`: the exact cost.
+    CostUsd,
+    /// `cost_status`.
+    CostStatus,
+    /// `total_tokens`: input and output.
+    TotalTokens,
+    /// `input_tokens`.
+    InputTokens,
+    /// `output_tokens`.
+    OutputTokens,
+    /// `model`: the model that answered, else the one asked for.
+    Model,
+    /// `decision`.
+    Decision,
+}
+
+impl Property {
+    const ALL: [(&'static str, Self); 7] = [
+        ("cost_usd", Self::CostUsd),
+        ("cost_status", Self::CostStatus),
+        ("total_tokens", Self::TotalTokens),
+        ("input_tokens", Self::InputTokens),
+        ("output_tokens", Self::OutputTokens),
+        ("model", Self::Model),
+        ("decision", Self::Decision),
+    ];
+
+    /// Its name in the configuration and after `wasm.tollgate.`.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, p)| *p == self).map_or("", |(name, _)| name)
+    }
+}
+
+const DEFAULT_MAX_SERIES: u32 = 2000;
+
+impl Rules {
+    /// Reads and checks a configuration. Nothing at all, and white space, mean `{}`.
+    pub fn compile(json: &[u8]) -> Result<Self, ConfigError> {
+        let json = if json.trim_ascii().is_empty() { b"{}" } else { json };
+        let value: Value =
+            serde_json::from_slice(json).map_err(|e| ConfigError::new("", format!("not valid JSON: {e}")))?;
+        let version = digest(&value);
+        let raw: RawConfig = serde_path_to_error::deserialize(value)
+            .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
+        Self::from_raw(&raw, version)
+    }
+
+    fn from_raw(raw: &RawConfig, version: String) -> Result<Self, ConfigError> {
+        let tags = compile_tags(&raw.tags)?;
+        let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
+        let upstreams = each("upstreams", &raw.upstreams, Upstream::compile)?;
+        let prices = price_book(&raw.pricing)?;
+        let needs_route =
+            upstreams.iter().any(|u| u.when.needs_route()) || quotas.iter().any(|q| q.when.needs_route());
+        Ok(Self {
+            namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            hold: raw.hold.into(),
+            upstreams,
+            quotas,
+            stores,
+            price_version: prices.version().to_owned(),
+            prices,
+            adjustments: adjustments(&raw.pricing, tags.names())?,
+            trusted_costs: trusted(&raw.pricing),
+            views: views(&raw.emit, &tags)?,
+            max_series: max_series(&raw.emit)?,
+            response_headers: response_headers(&raw.emit)?,
+            properties: properties(&raw.emit)?,
+            tags,
+            needs_route,
+            version,
+        })
+    }
+
+    /// The parts of a record that are also set as plain strings, by the property's name.
+    pub fn property_texts(&self, record: &Record) -> Vec<(String, String)> {
+        let text = |property: &Property| {
+            Some((format!("tollgate.{}", property.name()), property_text(record, *property)?))
+        };
+        self.properties.iter().filter_map(text).collect()
+    }
+
+    /// What the configuration says about the upstream of a request; the first match wins.
+    pub(crate) fn upstream(&self, facts: &Facts<'_>) -> Option<&tollgate_wire::Upstream> {
+        self.upstreams.iter().find(|u| u.when.matches(facts)).map(|u| &u.wire)
+    }
+
+    /// The factors that apply to a call, in order.
+    pub(crate) fn factors(&self, facts: &Facts<'_>) -> Vec<Factor> {
+        self.adjustments.iter().filter(|(when, _)| when.matches(facts)).map(|(_, factor)| *factor).collect()
+    }
+}
+
+/// A digest of the configuration's meaning: the order of an object's members does not matter, since
+/// `google.protobuf.Struct` has none.
+fn digest(value: &Value) -> String {
+    let bytes = Sha256::digest(value.to_string().as_bytes());
+    bytes.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn each<R, T>(
+    path: &str,
+    raw: &[R],
+    compile: impl Fn(&R) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    let one = |(index, raw): (usize, &R)| compile(raw).map_err(|e| e.within(&format!("{path}[{index}]")));
+    raw.iter().enumerate().map(one).collect()
+}
+
+impl From<RawHold> for Hold {
+    fn from(raw: RawHold) -> Self {
+        match raw {
+            RawHold::Headers => Self::Headers,
+            RawHold::Body => Self::Body,
+            RawHold::Never => Self::Never,
+        }
+    }
+}
+
+impl Upstream {
+    fn compile(raw: &RawUpstream) -> Result<Self, ConfigError> {
+        const KNOWN_EARLY: [&str; 4] = ["host", "path_prefix", "route", "cluster"];
+        if let Some(name) = raw.when.keys().find(|name| !KNOWN_EARLY.contains(&name.as_str())) {
+            let problem = format!(
+                "`{name}` is not known yet when the upstream is chosen, expected one of `host`, `path_prefix`, `route`, `cluster`"
+            );
+            return Err(ConfigError::new(format!("when.{name}"), problem));
+        }
+        let when = Selector::compile(&raw.when, &[]).map_err(|e| e.within("when"))?;
+        let dialect = raw.dialect.as_deref().map(dialect).transpose()?;
+        let include_usage = match raw.include_usage {
+            RawIncludeUsage::Auto => IncludeUsage::Auto,
+            RawIncludeUsage::Always => IncludeUsage::Always,
+            RawIncludeUsage::Never => IncludeUsage::Never,
+        };
+        Ok(Self {
+            when,
+            wire: tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage },
+        })
+    }
+}
+
+fn dialect(name: &str) -> Result<DialectName, ConfigError> {
+    name.parse().map_err(|error| {
+        let known: Vec<_> = DialectName::ALL.iter().map(|d| format!("`{}`", d.as_str())).collect();
+        ConfigError::new("dialect", format!("{error}, expected one of {}", known.join(", ")))
+    })
+}
+
+fn price_book(raw: &RawPricing) -> Result<PriceBook, ConfigError> {
+    let overrides = each("pricing.overrides", &raw.overrides, |raw| {
+        if raw.free != raw.rates.is_empty() {
+            return Err(ConfigError::new("", "needs either `rates` or `free: true`"));
+        }
+        override_of(raw).map_err(|e| ConfigError::new("", e.to_string()))
+    })?;
+    Ok(PriceBook::new(overrides))
+}
+
+fn override_of(raw: &RawOverride) -> Result<Override, PriceError> {
+    if raw.free {
+        return Override::free(&raw.provider, &raw.model);
+    }
+    let rates =
+        raw.rates.iter().try_fold(Prices::new(), |prices, (class, usd)| prices.rate(class, &usd.0))?;
+    Override::priced(&raw.provider, &raw.model, &CardBuilder::new().list(rates))
+}
+
+fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<(Selector, Factor)>, ConfigError> {
+    each("pricing.adjustments", &raw.adjustments, |raw| {
+        let when = Selector::compile(&raw.when, tag_names).map_err(|e| e.within("when"))?;
+        let factor =
+            Factor::from_percent(&raw.percent.0).map_err(|e| ConfigError::new("percent", e.to_string()))?;
+        Ok((when, factor))
+    })
+}
+
+fn trusted(raw: &RawPricing) -> Vec<String> {
+    let default = || ["openrouter", "perplexity", "x_ai"].map(str::to_owned).to_vec();
+    raw.trust_reported_cost.clone().unwrap_or_else(default)
+}
+
+fn views(raw: &RawEmit, tags: &TagRules) -> Result<Vec<View>, ConfigError> {
+    let default = || {
+        let fixed = vec!["provider".to_owned(), "model".to_owned(), "operation".to_owned()];
+        std::iter::once(fixed).chain(tags.names().iter().map(|tag| vec![tag.clone()])).collect()
+    };
+    let names: Vec<Vec<String>> = raw.views.clone().unwrap_or_else(default);
+    each("emit.views", &names, |labels| {
+        if labels.is_empty() {
+            return Err(ConfigError::new("", "a view needs at least one label"));
+        }
+        let compiled = each("", labels, |name| label(name, tags.names()))?;
+        Ok(View { name: labels.join("_"), labels: compiled })
+    })
+}
+
+fn label(name: &str, tag_names: &[String]) -> Result<Label, ConfigError> {
+    match name {
+        "provider" => Ok(Label::Provider),
+        "model" => Ok(Label::Model),
+        "operation" => Ok(Label::Operation),
+        tag => tag_names.iter().position(|t| t == tag).map(Label::Tag).ok_or_else(|| {
+            let tags: Vec<_> = tag_names.iter().map(|t| format!(", `{t}`")).collect();
+            let problem = format!(
+                "unknown label `{tag}`, expected one of `provider`, `model`, `operation`{}",
+                tags.concat()
+            );
+            ConfigError::new("", problem)
+        }),
+    }
+}
+
+fn max_series(raw: &RawEmit) -> Result<usize, ConfigError> {
+    let max = raw.max_series.unwrap_or(DEFAULT_MAX_SERIES);
+    let usable = usize::try_from(max).ok().filter(|_| (1..=100_000).contains(&max));
+    usable.ok_or_else(|| ConfigError::new("emit.max_series", format!("`{max}` is not between 1 and 100000")))
+}
+
+fn response_headers(raw: &RawEmit) -> Result<Vec<ResponseHeader>, ConfigError> {
+    match &raw.response_headers {
+        RawResponseHeaders::All(true) => Ok(vec![ResponseHeader::Decision]),
+        RawResponseHeaders::All(false) => Ok(Vec::new()),
+        RawResponseHeaders::Some(names) => each("emit.response_headers", names, |name| match name.as_str() {
+            "decision" => Ok(ResponseHeader::Decision),
+            other => Err(ConfigError::new("", format!("unknown header `{other}`, expected `decision`"))),
+        }),
+    }
+}
+
+fn properties(raw: &RawEmit) -> Result<Vec<Property>, ConfigError> {
+    each("emit.properties", &raw.properties, |name| {
+        Property::ALL.iter().find(|(known, _)| known == name).map(|(_, property)| *property).ok_or_else(
+            || {
+                let known: Vec<_> = Property::ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
+                ConfigError::new(
+                    "",
+                    format!("unknown property `{name}`, expected one of {}", known.join(", ")),
+                )
+            },
+        )
+    })
+}
+
+/// Facts before anything but the head is known, for choosing the upstream.
+pub(crate) fn early_facts<'a>(
+    tags: &'a Tags,
+    host: &'a str,
+    path: &'a str,
+    head: &'a crate::Head,
+) -> Facts<'a> {
+    Facts {
+        tags,
+        provider: "",
+        model: None,
+        operation: "",
+        host,
+        path,
+        route: head.route.as_deref(),
+        cluster: head.cluster.as_deref(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The configuration: as the user wrote it (`raw`), and as rules that cannot be invalid (`compile`).
+
+mod compile;
+mod raw;
+
+pub use compile::{Hold, Property, ResponseHeader, Rules, Upstream, View};
+pub(crate) use compile::{Label, early_facts};

@@ -1,0 +1,118 @@
+//! The configuration as the user wrote it. Unknown fields and wrong types are refused here, with their path.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tollgate_policy::{RawQuota, RawSelector, RawStore, RawTag};
+
+/// The whole configuration; `{}` meters and prices, and holds and denies nothing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub namespace: Option<String>,
+    pub hold: RawHold,
+    pub upstreams: Vec<RawUpstream>,
+    pub pricing: RawPricing,
+    pub tags: BTreeMap<String, RawTag>,
+    pub quotas: Vec<RawQuota>,
+    pub stores: BTreeMap<String, RawStore>,
+    pub emit: RawEmit,
+}
+
+/// How a request waits for its body where a rule needs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawHold {
+    #[default]
+    Headers,
+    Body,
+    Never,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUpstream {
+    #[serde(default)]
+    pub when: RawSelector,
+    pub provider: String,
+    pub dialect: Option<String>,
+    #[serde(default)]
+    pub include_usage: RawIncludeUsage,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawIncludeUsage {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPricing {
+    pub trust_reported_cost: Option<Vec<String>>,
+    pub overrides: Vec<RawOverride>,
+    pub adjustments: Vec<RawAdjustment>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOverride {
+    pub provider: String,
+    pub model: String,
+    #[serde(default)]
+    pub rates: BTreeMap<String, DecimalText>,
+    #[serde(default)]
+    pub free: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAdjustment {
+    #[serde(default)]
+    pub when: RawSelector,
+    pub percent: DecimalText,
+}
+
+/// A decimal that must be a string: a JSON number has already been through a binary float.
+#[derive(Clone, Debug)]
+pub(super) struct DecimalText(pub String);
+
+impl<'de> Deserialize<'de> for DecimalText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = DecimalText;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a decimal string such as \"2.50\"")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<DecimalText, E> {
+                Ok(DecimalText(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEmit {
+    pub views: Option<Vec<Vec<String>>>,
+    pub max_series: Option<u32>,
+    pub response_headers: RawResponseHeaders,
+    pub properties: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected `true`, `false`, or a list of `decision`, `estimated_cost`")]
+pub(super) enum RawResponseHeaders {
+    All(bool),
+    Some(Vec<String>),
+}
+
+impl Default for RawResponseHeaders {
+    fn default() -> Self {
+        Self::All(false)
+    }
+}

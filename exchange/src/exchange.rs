@@ -1,0 +1,481 @@
+//! The step machine: one call from its request's head to its settlement.
+
+use crate::config::{Hold, ResponseHeader, Rules, early_facts};
+use crate::head::{Head, HeaderPairs};
+use crate::reply::{LocalReply, Refusal};
+use std::rc::Rc;
+use tollgate_policy::{
+    Admission, Answer, Facts, Lease, Mode, OnFailure, Op, Quota, Required, ReservationId, StoreFailure,
+    StoreRef, Tags,
+};
+use tollgate_record::{Action, Decision, Timestamp};
+use tollgate_wire::{
+    Call, End, INJECTION_ROOM, Injection, RequestHead, RequestReader, ResponseHead, ResponseReader, Traffic,
+    classify,
+};
+
+/// What a request is to Tollgate.
+pub enum Start {
+    /// No LLM call: it is not looked at again.
+    Ignore,
+    /// An LLM host is called, but nothing can be metered.
+    Unmetered(Unmetered),
+    /// An LLM call. Apply the edits to the request's headers, then perform the step.
+    Begin(Box<Exchange>, Vec<HeaderEdit>, Step),
+}
+
+/// A call that goes by unmetered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmetered {
+    /// The host, without its port.
+    pub host: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Hold the request, and feed [`Exchange::held_body`] what arrives.
+    NeedBody,
+    /// Have a store perform [`Exchange::pending`], and call [`Exchange::resume`] with its answer.
+    Ask,
+    /// Answer the client; nothing goes upstream.
+    Reply(LocalReply),
+    /// Let the request go.
+    Pass,
+}
+
+/// A change to headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// The header has this one value from now on.
+    Set(&'static str, String),
+    /// The header is gone.
+    Remove(String),
+}
+
+/// Reservations that one store makes together, all or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Where.
+    pub store: StoreRef,
+    /// Whether a refusal refuses the call.
+    pub mode: Mode,
+    /// What.
+    pub quotas: Vec<Quota>,
+}
+
+impl Batch {
+    /// The changes, in the order of their keys.
+    pub fn ops(&self) -> Vec<Op> {
+        self.quotas.iter().map(|quota| quota.op.clone()).collect()
+    }
+}
+
+/// One LLM call, from its request's head to its settlement.
+pub struct Exchange {
+    pub(crate) rules: Rc<Rules>,
+    pub(crate) id: ReservationId,
+    pub(crate) started: Timestamp,
+    pub(crate) call: Call,
+    pub(crate) tags: Tags,
+    pub(crate) reader: RequestReader,
+    pub(crate) decision: Decision,
+    pub(crate) shadow: Vec<String>,
+    pub(crate) leases: Vec<(Quota, StoreRef, Lease)>,
+    pub(crate) response: Option<ResponseReader>,
+    pub(crate) status: Option<u16>,
+    pub(crate) first_content: Option<Timestamp>,
+    pub(crate) errors: Vec<&'static str>,
+    host: String,
+    path: String,
+    route: Option<String>,
+    cluster: Option<String>,
+    phase: Phase,
+    /// Reads the held body ahead of `reader`, which only sees it when the request is let go.
+    probe: Option<RequestReader>,
+    batches: std::vec::IntoIter<Batch>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Deciding,
+    Holding,
+    Asking(Batch),
+    Passing,
+    Replied,
+}
+
+/// A request with a longer body, or one of unknown length, is not held: it goes on without rules that need it.
+const MAX_HELD_BYTES: u64 = 1_000_000;
+
+impl Exchange {
+    /// Looks at a request's head. `id` is asked for only if it is an LLM call.
+    pub fn start(
+        rules: &Rc<Rules>,
+        head: &Head,
+        id: impl FnOnce() -> ReservationId,
+        now: Timestamp,
+    ) -> Start {
+        let host = without_port(head.text(":authority"));
+        let path = head.text(":path");
+        let no_tags = Tags::default();
+        let upstream = rules.upstream(&early_facts(&no_tags, host, path, head));
+        match classify(&request_head(head), upstream) {
+            Traffic::Other => Start::Ignore,
+            Traffic::Unmetered(reason) => {
+                Start::Unmetered(Unmetered { host: host.to_owned(), reason: reason.as_str() })
+            }
+            Traffic::Llm(call) => Self::begin(rules, head, call, id(), now),
+        }
+    }
+
+    fn begin(rules: &Rc<Rules>, head: &Head, call: Call, id: ReservationId, now: Timestamp) -> Start {
+        let injection = injection(head, &call);
+        let mut exchange = Box::new(Self {
+            rules: Rc::clone(rules),
+            id,
+            started: now,
+            tags: rules.tags.resolve(|name| head.headers.value(name)),
+            reader: RequestReader::new(&call, injection),
+            decision: Decision::default(),
+            shadow: Vec::new(),
+            leases: Vec::new(),
+            response: None,
+            status: None,
+            first_content: None,
+            errors: Vec::new(),
+            host: without_port(head.text(":authority")).to_owned(),
+            path: head.text(":path").to_owned(),
+            route: head.route.clone(),
+            cluster: head.cluster.clone(),
+            phase: Phase::Deciding,
+            probe: None,
+            batches: Vec::new().into_iter(),
+            call,
+        });
+        let step = exchange.decide(head);
+        Start::Begin(exchange, request_edits(head, injection), step)
+    }
+
+    fn decide(&mut self, head: &Head) -> Step {
+        let denied = self.rules.tags.missing(&self.tags).find(|tag| tag.required == Required::Deny);
+        if let Some(refusal) = denied.map(Refusal::missing_tag) {
+            return self.refuse(refusal);
+        }
+        if !self.needs_model() {
+            return self.admit();
+        }
+        if !self.can_hold(head) {
+            self.errors.push("limit");
+            return self.admit();
+        }
+        self.phase = Phase::Holding;
+        self.probe = Some(RequestReader::new(&self.call, Injection::Off));
+        Step::NeedBody
+    }
+
+    fn needs_model(&self) -> bool {
+        self.model().is_none() && self.rules.quotas.iter().any(tollgate_policy::QuotaRule::needs_model)
+    }
+
+    fn can_hold(&self, head: &Head) -> bool {
+        let readable = head.headers.value("content-encoding").is_none();
+        let bounded = head.content_length().is_some_and(|length| length <= MAX_HELD_BYTES);
+        self.rules.hold != Hold::Never && !head.ends && readable && bounded
+    }
+
+    /// Whether the request's headers wait too while its body is held.
+    pub fn holds_headers(&self) -> bool {
+        self.rules.hold == Hold::Headers
+    }
+
+    /// Whether a held request is waiting for its body.
+    pub fn is_holding(&self) -> bool {
+        matches!(self.phase, Phase::Holding)
+    }
+
+    /// Whether a store is being asked.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::Asking(_))
+    }
+
+    /// The rules that admitted the call, and that will settle it.
+    pub fn rules(&self) -> Rc<Rules> {
+        Rc::clone(&self.rules)
+    }
+
+    /// Whether a piece of the response may have to be replaced.
+    pub fn may_replace_response(&self) -> bool {
+        self.response.is_some() && self.reader.facts().injected
+    }
+
+    /// When the request arrived.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// What the store is to perform under [`Step::Ask`], and the instant that windows are reckoned by.
+    pub fn pending(&self) -> Option<&Batch> {
+        match &self.phase {
+            Phase::Asking(batch) => Some(batch),
+            _ => None,
+        }
+    }
+
+    /// Reads what arrived of a held body. It says what to do next as soon as it knows, often before the end.
+    pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
+        let probe = self.probe.as_mut()?;
+        let _unchanged = probe.feed(fresh, end);
+        let decided = probe.facts().model.is_some() || !probe.wants_more() || end == End::Last;
+        decided.then(|| self.admit())
+    }
+
+    /// Lets a request go whose body or whose store's answer does not come, and counts it.
+    pub fn give_up_waiting(&mut self) -> Step {
+        match self.phase {
+            Phase::Holding => {
+                self.errors.push("limit");
+                self.admit()
+            }
+            Phase::Asking(_) => self.resume(Err(StoreFailure)),
+            _ => Step::Pass,
+        }
+    }
+
+    fn admit(&mut self) -> Step {
+        let facts = self.facts();
+        let namespace = &self.rules.namespace;
+        let quotas = self.rules.quotas.iter().enumerate();
+        let met: Vec<_> =
+            quotas.filter_map(|(index, rule)| Some((rule, rule.admit(index, namespace, &facts)?))).collect();
+        let mut batches: Vec<Batch> = Vec::new();
+        for (rule, quota) in met {
+            let joins = |b: &&mut Batch| {
+                b.mode == Mode::Enforce && rule.mode == Mode::Enforce && b.store == rule.store
+            };
+            match batches.iter_mut().find(joins) {
+                Some(batch) => batch.quotas.push(quota),
+                None => batches.push(Batch { store: rule.store, mode: rule.mode, quotas: vec![quota] }),
+            }
+        }
+        // One order for all calls, so that two of them never wait for each other's keys.
+        batches.iter_mut().for_each(|b| b.quotas.sort_by(|a, b| a.op.key.cmp(&b.op.key)));
+        self.batches = batches.into_iter();
+        self.next_batch()
+    }
+
+    fn next_batch(&mut self) -> Step {
+        match self.batches.next() {
+            Some(batch) => {
+                self.phase = Phase::Asking(batch);
+                Step::Ask
+            }
+            None => {
+                self.phase = Phase::Passing;
+                Step::Pass
+            }
+        }
+    }
+
+    /// Goes on with a store's answer to [`Exchange::pending`].
+    pub fn resume(&mut self, answer: Result<Admission, StoreFailure>) -> Step {
+        let Phase::Asking(batch) = std::mem::replace(&mut self.phase, Phase::Deciding) else {
+            return Step::Pass;
+        };
+        match answer {
+            Ok(Admission::Granted(answers)) => self.granted(batch, &answers),
+            Ok(Admission::Refused { index, resets_at }) => return self.refused(batch, index, resets_at),
+            Err(StoreFailure) => {
+                self.errors.push("store");
+                if self.on_failure(&batch) == OnFailure::Deny {
+                    return self.refuse(Refusal::store_away());
+                }
+            }
+        }
+        self.next_batch()
+    }
+
+    fn granted(&mut self, batch: Batch, answers: &[Answer]) {
+        let store = batch.store;
+        let leases = batch.quotas.into_iter().zip(answers).filter_map(|(quota, answer)| match answer {
+            Answer::Reserved(lease) => Some((quota, store, *lease)),
+            _ => None,
+        });
+        self.leases.extend(leases);
+    }
+
+    fn refused(&mut self, batch: Batch, index: usize, resets_at: i64) -> Step {
+        let rule = batch.quotas.get(index).and_then(|quota| self.rules.quotas.get(quota.rule));
+        let name = rule.map_or_else(String::new, |rule| rule.name.clone());
+        if batch.mode == Mode::Shadow {
+            self.shadow.push(name);
+            // What it uses is counted all the same, with nothing put aside.
+            let store = batch.store;
+            self.leases.extend(batch.quotas.into_iter().map(|quota| (quota, store, Lease::default())));
+            return self.next_batch();
+        }
+        let seconds = resets_at.saturating_sub(self.started.unix_seconds()).max(1);
+        self.refuse(Refusal::quota(name, seconds))
+    }
+
+    fn on_failure(&self, batch: &Batch) -> OnFailure {
+        match batch.store {
+            StoreRef::Local => OnFailure::Allow,
+            StoreRef::Remote(index) => {
+                self.rules.stores.get(index).map_or(OnFailure::Allow, |s| s.on_failure)
+            }
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Step {
+        self.phase = Phase::Replied;
+        self.decision.actions.push(Action::Deny);
+        self.decision.rule = Some(refusal.rule.clone());
+        Step::Reply(refusal.into_reply(self.call.error_dialect()))
+    }
+
+    /// The whole body that was held, on its way upstream; `Some` replaces it.
+    pub fn release_body(&mut self, held: &[u8], end: End) -> Option<Vec<u8>> {
+        self.probe = None;
+        self.reader.feed(held, end)
+    }
+
+    /// Whether the request's body still has to be read.
+    pub fn wants_request(&self) -> bool {
+        self.reader.wants_more()
+    }
+
+    /// A piece of the request's body on its way upstream; `Some` replaces it.
+    pub fn request_body(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
+        self.reader.feed(chunk, end)
+    }
+
+    /// The response's head. The edits are for the client's eyes.
+    pub fn response_head(&mut self, headers: &HeaderPairs) -> Vec<HeaderEdit> {
+        self.status = headers.text(":status").and_then(|s| s.parse().ok());
+        let mut edits = remove_own_headers(headers);
+        if self.was_sent() {
+            edits.extend(self.open_response(headers));
+        }
+        if self.rules.response_headers.contains(&ResponseHeader::Decision) {
+            edits.push(HeaderEdit::Set("x-tollgate-decision", self.decision.action().as_str().to_owned()));
+        }
+        edits
+    }
+
+    fn open_response(&mut self, headers: &HeaderPairs) -> Option<HeaderEdit> {
+        let pairs: Vec<_> = headers.iter().filter_map(|(k, v)| Some((str(k)?, str(v)?))).collect();
+        let head = ResponseHead {
+            status: self.status.unwrap_or(0),
+            content_type: headers.text("content-type"),
+            content_encoding: headers.text("content-encoding"),
+            headers: &pairs,
+        };
+        self.response = Some(ResponseReader::new(&self.call, self.reader.facts(), &head));
+        // The body may come out shorter than announced once our own usage chunk is taken out of it.
+        let shrinks = self.reader.facts().injected && headers.value("content-length").is_some();
+        shrinks.then(|| HeaderEdit::Remove("content-length".to_owned()))
+    }
+
+    /// A piece of the response's body on its way to the client; `Some` replaces it. `now` is asked for once.
+    pub fn response_body(
+        &mut self,
+        chunk: &[u8],
+        end: End,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<Vec<u8>> {
+        let response = self.response.as_mut()?;
+        let replaced = response.feed(chunk, end);
+        if self.first_content.is_none() && response.saw_content() {
+            self.first_content = Some(now());
+        }
+        replaced
+    }
+
+    /// Whether the call went upstream, as far as is known here.
+    pub fn was_sent(&self) -> bool {
+        matches!(self.phase, Phase::Passing)
+    }
+
+    /// Whether the client was refused here.
+    pub fn was_refused(&self) -> bool {
+        matches!(self.phase, Phase::Replied)
+    }
+
+    /// The model asked for, as far as it is known by now.
+    pub(crate) fn model(&self) -> Option<&str> {
+        let of = |reader: &'_ RequestReader| reader.facts().model.is_some();
+        let reader = self.probe.as_ref().filter(|p| of(p)).unwrap_or(&self.reader);
+        reader.facts().model.as_deref()
+    }
+
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            tags: &self.tags,
+            provider: self.call.provider(),
+            model: self.model(),
+            operation: self.call.operation().as_str(),
+            host: &self.host,
+            path: &self.path,
+            route: self.route.as_deref(),
+            cluster: self.cluster.as_deref(),
+        }
+    }
+}
+
+fn request_head(head: &Head) -> RequestHead<'_> {
+    let upgrade = head.headers.text("upgrade").or_else(|| head.headers.text(":protocol"));
+    RequestHead {
+        method: head.text(":method"),
+        host: head.text(":authority"),
+        path: head.text(":path"),
+        content_type: head.headers.text("content-type"),
+        content_encoding: head.headers.text("content-encoding"),
+        upgrade,
+    }
+}
+
+fn injection(head: &Head, call: &Call) -> Injection {
+    let plain = head.headers.value("content-encoding").is_none();
+    if !call.may_inject() || head.ends || head.signed() || !plain {
+        return Injection::Off;
+    }
+    match head.content_length() {
+        None => Injection::Chunked,
+        Some(0) => Injection::Off,
+        Some(length) => Injection::Length(length),
+    }
+}
+
+/// Headers of our own name that came from the client go; where the body may grow its length is raised, and the
+/// answer is asked for in plain, since a chunk cannot be taken out of a compressed stream.
+fn request_edits(head: &Head, injection: Injection) -> Vec<HeaderEdit> {
+    let mut edits = remove_own_headers(&head.headers);
+    if let Injection::Length(length) = injection {
+        edits.push(HeaderEdit::Set("content-length", length.saturating_add(INJECTION_ROOM).to_string()));
+    }
+    if injection != Injection::Off && head.headers.value("accept-encoding").is_some() {
+        edits.push(HeaderEdit::Set("accept-encoding", "identity".to_owned()));
+    }
+    edits
+}
+
+fn remove_own_headers(headers: &HeaderPairs) -> Vec<HeaderEdit> {
+    let own = headers.iter().map(|(name, _)| name).filter(|name| name.starts_with(b"x-tollgate-"));
+    own.filter_map(str).map(|name| HeaderEdit::Remove(name.to_owned())).collect()
+}
+
+fn str(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+/// `host:443` -> `host`; a bare IPv6 address keeps its brackets.
+pub(crate) fn without_port(authority: &str) -> &str {
+    let after_address = authority.rfind(']').unwrap_or(0);
+    match authority.rfind(':') {
+        Some(colon) if colon > after_address => authority.get(..colon).unwrap_or(authority),
+        _ => authority,
+    }
+}

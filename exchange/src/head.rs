@@ -1,0 +1,149 @@
+//! A request's or a response's head as bytes, read once.
+
+/// Header names and values as the proxy gives them: lower-case names, values of any bytes.
+///
+/// The bytes are proxy-wasm's serialisation of a header map: the number of pairs, then the lengths of each name
+/// and value (all little-endian u32), then names and values, each followed by a zero byte.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderPairs {
+    bytes: Vec<u8>,
+    /// Where each name begins, its length, and its value's length.
+    spans: Vec<(usize, usize, usize)>,
+}
+
+impl HeaderPairs {
+    /// Reads a serialised map. What does not fit together ends the list.
+    pub fn parse(bytes: Vec<u8>) -> Self {
+        let spans = spans(&bytes).unwrap_or_default();
+        Self { bytes, spans }
+    }
+
+    /// From names and values, for tests and other hosts.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        for (name, value) in pairs {
+            spans.push((bytes.len(), name.len(), value.len()));
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(0);
+            bytes.extend_from_slice(value);
+            bytes.push(0);
+        }
+        Self { bytes, spans }
+    }
+
+    /// All pairs, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.spans.iter().filter_map(|(start, name, value)| {
+            let rest = self.bytes.get(*start..)?;
+            let (name, rest) = rest.split_at_checked(*name)?;
+            Some((name, rest.get(1..)?.get(..*value)?))
+        })
+    }
+
+    /// The first value of a header, by its lower-case name.
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The first value of a header, if it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.value(name)?).ok()
+    }
+}
+
+fn spans(bytes: &[u8]) -> Option<Vec<(usize, usize, usize)>> {
+    let count = usize::try_from(word(bytes, 0)?).ok()?;
+    let mut at = count.checked_mul(8)?.checked_add(4)?;
+    // A count that the bytes cannot hold must not reserve memory.
+    let mut spans = Vec::with_capacity(count.min(bytes.len()));
+    for index in 0..count {
+        let lengths = index.checked_mul(8)?.checked_add(4)?;
+        let name = usize::try_from(word(bytes, lengths)?).ok()?;
+        let value = usize::try_from(word(bytes, lengths.checked_add(4)?)?).ok()?;
+        spans.push((at, name, value));
+        at = at.checked_add(name)?.checked_add(value)?.checked_add(2)?;
+    }
+    Some(spans)
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk::<4>().map(|b| u32::from_le_bytes(*b))
+}
+
+/// A request's head, and what the proxy knows of it.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    /// The headers, pseudo-headers included.
+    pub headers: HeaderPairs,
+    /// The route's name, where a rule asks for it.
+    pub route: Option<String>,
+    /// The cluster's name, where a rule asks for it.
+    pub cluster: Option<String>,
+    /// No body follows.
+    pub ends: bool,
+}
+
+impl Head {
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.headers.text(name).unwrap_or("")
+    }
+
+    /// The announced length of the body.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.headers.text("content-length")?.parse().ok()
+    }
+
+    /// Whether changing the body would break a signature over it: AWS Signature Version 4, RFC 9530 digests,
+    /// RFC 3230 digests, RFC 1864 checksums, RFC 9421 message signatures.
+    pub(crate) fn signed(&self) -> bool {
+        const DIGESTS: [&str; 6] = [
+            "content-digest",
+            "repr-digest",
+            "digest",
+            "content-md5",
+            "signature-input",
+            "x-amz-content-sha256",
+        ];
+        let sigv4 = self.headers.value("authorization").is_some_and(|v| v.starts_with(b"AWS4-"));
+        sigv4 || DIGESTS.iter().any(|name| self.headers.value(name).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serialised(pairs: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = (pairs.len() as u32).to_le_bytes().to_vec();
+        for (name, value) in pairs {
+            out.extend((name.len() as u32).to_le_bytes());
+            out.extend((value.len() as u32).to_le_bytes());
+        }
+        for (name, value) in pairs {
+            out.extend([name.as_bytes(), b"\0", value, b"\0"].concat());
+        }
+        out
+    }
+
+    #[test]
+    fn a_serialised_map_reads_back_bytes_and_all() {
+        let headers =
+            HeaderPairs::parse(serialised(&[(":path", b"/v1"), ("x-team", b"\xff\xfe"), ("x-empty", b"")]));
+        assert_eq!(headers.text(":path"), Some("/v1"));
+        assert_eq!(headers.value("x-team"), Some(&b"\xff\xfe"[..]));
+        assert_eq!(headers.text("x-team"), None);
+        assert_eq!(headers.value("x-empty"), Some(&b""[..]));
+        assert_eq!(headers.iter().count(), 3);
+    }
+
+    #[test]
+    fn damaged_maps_are_read_without_harm() {
+        let whole = serialised(&[("a", b"1"), ("b", b"2")]);
+        for cut in 0..whole.len() {
+            let _ = HeaderPairs::parse(whole[..cut].to_vec()).iter().count();
+        }
+        let mut absurd = whole;
+        absurd[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(HeaderPairs::parse(absurd).iter().count(), 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! Refusals, in the words that the client's SDK understands.
+
+use serde_json::{Value, json};
+use tollgate_policy::Tag;
+use tollgate_wire::ErrorDialect;
+
+/// An answer that does not come from upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, content type included.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why a call is refused, before it is put into a dialect's words.
+pub(crate) struct Refusal {
+    /// The record's `tollgate.decision.rule`.
+    pub rule: String,
+    message: String,
+    kind: Kind,
+}
+
+enum Kind {
+    BadRequest,
+    Quota { retry_after_s: i64 },
+    StoreAway,
+}
+
+/// A window that ends later than this is nothing that a client should wait for: SDKs are told not to retry.
+const WORTH_WAITING_S: i64 = 60;
+
+impl Refusal {
+    pub(crate) fn missing_tag(tag: &Tag) -> Self {
+        let message = format!(
+            "the required tag `{}` is missing or has a value that is not allowed: {}",
+            tag.name,
+            tag.hint()
+        );
+        Self { rule: format!("tags.{}", tag.name), message, kind: Kind::BadRequest }
+    }
+
+    pub(crate) fn quota(name: String, retry_after_s: i64) -> Self {
+        let message = format!("the quota `{name}` is used up, it starts again in {retry_after_s} s");
+        Self { rule: name, message, kind: Kind::Quota { retry_after_s } }
+    }
+
+    pub(crate) fn store_away() -> Self {
+        let message = "the budget for this call cannot be checked at the moment".to_owned();
+        Self { rule: "store".to_owned(), message, kind: Kind::StoreAway }
+    }
+
+    pub(crate) fn into_reply(self, dialect: ErrorDialect) -> LocalReply {
+        let status = self.status();
+        let body = self.body(dialect, status).to_string().into_bytes();
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        headers.extend(self.retry_headers());
+        if dialect == ErrorDialect::Bedrock {
+            headers.push(("x-amzn-errortype", self.bedrock_type().to_owned()));
+        }
+        LocalReply { status, headers, body }
+    }
+
+    const fn status(&self) -> u16 {
+        match self.kind {
+            Kind::BadRequest => 400,
+            Kind::Quota { .. } => 429,
+            Kind::StoreAway => 503,
+        }
+    }
+
+    fn retry_headers(&self) -> Vec<(&'static str, String)> {
+        let Kind::Quota { retry_after_s } = self.kind else { return Vec::new() };
+        let mut headers = vec![("retry-after", retry_after_s.to_string())];
+        if retry_after_s > WORTH_WAITING_S {
+            headers.push(("x-should-retry", "false".to_owned()));
+        }
+        headers
+    }
+
+    fn body(&self, dialect: ErrorDialect, status: u16) -> Value {
+        let message = &self.message;
+        match dialect {
+            ErrorDialect::OpenAi => {
+                let (kind, code) = self.openai_words();
+                json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+            }
+            ErrorDialect::Anthropic => {
+                json!({"type": "error", "error": {"type": self.anthropic_type(), "message": message}})
+            }
+            ErrorDialect::Gemini => {
+                json!({"error": {"code": status, "message": message, "status": self.google_status()}})
+            }
+            ErrorDialect::Ollama => json!({"error": message}),
+            ErrorDialect::Bedrock | ErrorDialect::Cohere => json!({"message": message}),
+        }
+    }
+
+    /// OpenAI's `type` and `code`. `insufficient_quota` is what its SDK and its users know as "do not come back soon".
+    const fn openai_words(&self) -> (&'static str, &'static str) {
+        match self.kind {
+            Kind::BadRequest => ("invalid_request_error", "missing_required_tag"),
+            Kind::Quota { retry_after_s } if retry_after_s > WORTH_WAITING_S => {
+                ("insufficient_quota", "insufficient_quota")
+            }
+            Kind::Quota { .. } => ("rate_limit_error", "rate_limit_exceeded"),
+            Kind::StoreAway => ("server_error", "budget_unavailable"),
+        }
+    }
+
+    const fn anthropic_type(&self) -> &'static str {
+        match self.kind {
+            Kind::BadRequest => "invalid_request_error",
+            Kind::Quota { .. } => "rate_limit_error",
+            Kind::StoreAway => "api_error",
+        }
+    }
+
+    const fn google_status(&self) -> &'static str {
+        match self.kind {
+            Kind::BadRequest => "INVALID_ARGUMENT",
+            Kind::Quota { .. } => "RESOURCE_EXHAUSTED",
+            Kind::StoreAway => "UNAVAILABLE",
+        }
+    }
+
+    const fn bedrock_type(&self) -> &'static str {
+        match self.kind {
+            Kind::BadRequest => "ValidationException",
+            Kind::Quota { .. } => "ThrottlingException",
+            Kind::StoreAway => "ServiceUnavailableException",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(refusal: Refusal, dialect: ErrorDialect, status: u16, body: &str) {
+        let reply = refusal.into_reply(dialect);
+        assert_eq!((reply.status, String::from_utf8(reply.body).unwrap().as_str()), (status, body));
+    }
+
+    #[test]
+    fn a_spent_quota_speaks_each_dialect() {
+        let quota = || Refusal::quota("team-day".to_owned(), 3600);
+        let message = "the quota `team-day` is used up, it starts again in 3600 s";
+        for (dialect, body) in [
+            (
+                ErrorDialect::OpenAi,
+                format!(
+                    r#"{{"error":{{"code":"insufficient_quota","message":"{message}","param":null,"type":"insufficient_quota"}}}}"#
+                ),
+            ),
+            (
+                ErrorDialect::Anthropic,
+                format!(r#"{{"error":{{"message":"{message}","type":"rate_limit_error"}},"type":"error"}}"#),
+            ),
+            (
+                ErrorDialect::Gemini,
+                format!(r#"{{"error":{{"code":429,"message":"{message}","status":"RESOURCE_EXHAUSTED"}}}}"#),
+            ),
+            (ErrorDialect::Bedrock, format!(r#"{{"message":"{message}"}}"#)),
+            (ErrorDialect::Ollama, format!(r#"{{"error":"{message}"}}"#)),
+        ] {
+            check(quota(), dialect, 429, &body);
+        }
+    }
+
+    #[test]
+    fn clients_are_told_when_to_come_back_and_not_to_hammer() {
+        let headers =
+            |seconds| Refusal::quota("q".to_owned(), seconds).into_reply(ErrorDialect::OpenAi).headers;
+        assert!(headers(30).contains(&("retry-after", "30".to_owned())));
+        assert!(!headers(30).iter().any(|(name, _)| *name == "x-should-retry"));
+        assert!(headers(61).contains(&("x-should-retry", "false".to_owned())));
+    }
+}

@@ -1,0 +1,77 @@
+//! What the exchange asks of a host, on top of the ABI.
+
+use crate::abi::{self, Map};
+use tollgate_exchange::{HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
+use tollgate_policy::{SharedStore, StoreFailure, Swap};
+use tollgate_record::Timestamp;
+
+/// The host's clock.
+pub fn now() -> Timestamp {
+    // A clock past the year 2262 does not fit: the latest instant that does stands in for it.
+    Timestamp::from_unix_nanos(i64::try_from(abi::now_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Applies edits to a header map. One that the host refuses is left: the call matters more.
+pub fn edit_headers(map: Map, edits: &[HeaderEdit]) {
+    for edit in edits {
+        let _refused_is_left = match edit {
+            HeaderEdit::Set(name, value) => abi::set_header(map, name, value),
+            HeaderEdit::Remove(name) => abi::remove_header(map, name),
+        };
+    }
+}
+
+/// Answers the client; `false` if the host would not.
+pub fn reply(reply: &LocalReply) -> bool {
+    let headers: Vec<(&str, &str)> =
+        reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    abi::reply(u32::from(reply.status), "tollgate", &headers, &reply.body).is_ok()
+}
+
+/// Sends a store's call; the number under which its answer will come.
+pub fn send(call: &HttpCall) -> Option<u32> {
+    let headers = [
+        (":method", "POST"),
+        (":path", "/"),
+        (":authority", call.cluster.as_str()),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()
+}
+
+/// Shared data, as a ledger's store.
+pub struct SharedData;
+
+impl SharedStore for SharedData {
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+        abi::shared(key).map_err(|_| StoreFailure)
+    }
+
+    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
+        match abi::set_shared(key, value, cas) {
+            Ok(true) => Ok(Swap::Done),
+            Ok(false) => Ok(Swap::Conflict),
+            Err(_) => Err(StoreFailure),
+        }
+    }
+}
+
+/// The proxy's stats.
+pub struct ProxyStats;
+
+impl MetricSink for ProxyStats {
+    fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32> {
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Histogram => 2,
+        };
+        abi::define_metric(kind, name).ok()
+    }
+
+    fn put(&mut self, kind: MetricKind, id: u32, value: u64) {
+        let _nothing_to_do_about_it = match kind {
+            MetricKind::Counter => abi::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
+            MetricKind::Histogram => abi::record_metric(id, value),
+        };
+    }
+}

@@ -1,0 +1,172 @@
+//! One configuration in one worker: its rules, stats, ids and outbox.
+
+use crate::abi::{self, Level};
+use crate::host::{self, ProxyStats, SharedData};
+use std::rc::Rc;
+use tollgate_exchange::{
+    HttpCall, Outbox, Rules, Settled, Stats, parse_admission, settlement_call, settlement_taken,
+};
+use tollgate_policy::{Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, perform};
+use tollgate_record::Timestamp;
+
+/// One configuration in one worker.
+pub struct Root {
+    pub rules: Rc<Rules>,
+    pub stats: Stats,
+    outbox: Outbox<HttpCall>,
+    ids: Option<ReservationId>,
+}
+
+const OUTBOX_CAPACITY: usize = 1024;
+const TICK_MS: u32 = 250;
+
+impl Root {
+    /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
+    pub fn configure(json: &[u8]) -> Option<Self> {
+        match Rules::compile(json) {
+            Ok(rules) => {
+                declare_record();
+                if abi::tick_every(TICK_MS).is_err() {
+                    abi::log(
+                        Level::Warn,
+                        "tollgate: the host gives no ticks: held requests and settlements may wait",
+                    );
+                }
+                warn_of_forgetful_quotas(&rules);
+                let outbox = Outbox::new(OUTBOX_CAPACITY);
+                Some(Self { rules: Rc::new(rules), stats: Stats::default(), outbox, ids: None })
+            }
+            Err(error) => {
+                abi::log(Level::Error, &format!("tollgate: configuration refused: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The next call's id. The first call of a worker draws its number.
+    pub fn next_id(&mut self, now: Timestamp) -> ReservationId {
+        let mut id = self.ids.unwrap_or_else(|| worker_id(now));
+        id.sequence = id.sequence.saturating_add(1);
+        self.ids = Some(id);
+        id
+    }
+
+    /// Has the local store perform a batch.
+    pub fn ask_local(&self, ops: &[Op], now: Timestamp) -> Result<Admission, StoreFailure> {
+        perform(&SharedData, ops, now.unix_seconds())
+    }
+
+    /// Emits a settled call and books it.
+    pub fn emit(&mut self, settled: &Settled, rules: &Rules, now: Timestamp) {
+        if abi::set_property("tollgate", &settled.record.to_protobuf()).is_err() {
+            self.stats.count_error("host", &mut ProxyStats);
+        }
+        for (name, value) in rules.property_texts(&settled.record) {
+            let _seen_in_the_log_only = abi::set_property(&name, value.as_bytes());
+        }
+        self.stats.count(rules, settled, &mut ProxyStats);
+        for (store, ops) in &settled.bookings {
+            self.book(*store, ops, &settled.record.id, rules, now);
+        }
+    }
+
+    fn book(&mut self, store: StoreRef, ops: &[Op], id: &str, rules: &Rules, now: Timestamp) {
+        match store {
+            StoreRef::Local => {
+                if perform(&SharedData, ops, now.unix_seconds()).is_err() {
+                    self.stats.count_error("store", &mut ProxyStats);
+                }
+            }
+            StoreRef::Remote(index) => {
+                if let Some(store) = rules.stores.get(index) {
+                    let call = settlement_call(&store.cluster, store.timeout_ms, id, ops, now.unix_seconds());
+                    self.outbox.push(format!("{id}/{index}"), call);
+                }
+            }
+        }
+    }
+
+    /// Sends what is due, and counts what did not fit.
+    pub fn flush(&mut self, now: Timestamp) {
+        self.outbox.flush(millis(now), |parcel| host::send(&parcel.load));
+        for _ in 0..self.outbox.take_dropped() {
+            self.stats.count_error("store", &mut ProxyStats);
+        }
+    }
+
+    /// Takes the answer to something that was sent from the outbox.
+    pub fn answered(&mut self, token: u32, status: Option<u16>, body: &[u8], now: Timestamp) {
+        let taken = settlement_taken(status, body);
+        if self.outbox.answered(token, taken, millis(now)) && !taken {
+            self.stats.count_error("store", &mut ProxyStats);
+        }
+    }
+}
+
+/// Reads a remote store's answer to an admission.
+pub fn read_admission(
+    status: Option<u16>,
+    body: &[u8],
+    ops: &[Op],
+    now: Timestamp,
+) -> Result<Admission, StoreFailure> {
+    parse_admission(status, body, ops, now.unix_seconds())
+}
+
+fn millis(now: Timestamp) -> u64 {
+    u64::try_from(now.unix_nanos().div_euclid(1_000_000)).unwrap_or(0)
+}
+
+/// Process and worker of this root. The process is named after the instant at which its first worker came by here;
+/// workers are counted in shared data.
+fn worker_id(now: Timestamp) -> ReservationId {
+    let fallback = u64::try_from(now.unix_nanos()).unwrap_or(0);
+    let process = first_value("tg/1/process", fallback);
+    let worker = count_up("tg/1/workers").unwrap_or(0);
+    ReservationId { process, worker, sequence: 0 }
+}
+
+/// The value that the first of several writers gave a key.
+fn first_value(key: &str, mine: u64) -> u64 {
+    if SharedData.swap(key, &mine.to_le_bytes(), None) == Ok(Swap::Done) {
+        return mine;
+    }
+    let stored = SharedData.read(key).ok().flatten();
+    stored.and_then(|(bytes, _)| bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b))).unwrap_or(mine)
+}
+
+fn count_up(key: &str) -> Option<u32> {
+    for _ in 0..64 {
+        let found = SharedData.read(key).ok()?;
+        let count = found
+            .as_ref()
+            .and_then(|(bytes, _)| bytes.first_chunk::<4>())
+            .map_or(0, |b| u32::from_le_bytes(*b));
+        let next = count.checked_add(1)?;
+        if SharedData.swap(key, &next.to_le_bytes(), found.map(|(_, cas)| cas)).ok()? == Swap::Done {
+            return Some(next);
+        }
+    }
+    None
+}
+
+/// Declares the record's property as a typed `google.protobuf.Struct`, so that access logs keep numbers as numbers.
+///
+/// The argument is Envoy's `DeclarePropertyArguments`: name 1, type 3 (3 is a protobuf message), schema 4, span 5 (0 is
+/// the life of the stream).
+fn declare_record() {
+    const NAME: &[u8] = b"tollgate";
+    const SCHEMA: &[u8] = b"type.googleapis.com/google.protobuf.Struct";
+    let length = |text: &[u8]| u8::try_from(text.len()).unwrap_or(0);
+    let argument = [&[0x0a, length(NAME)][..], NAME, &[0x18, 3, 0x22, length(SCHEMA)], SCHEMA].concat();
+    if abi::foreign("declare_property", &argument).is_err() {
+        abi::log(Level::Warn, "tollgate: the host cannot type properties: the record will show as bytes");
+    }
+}
+
+fn warn_of_forgetful_quotas(rules: &Rules) {
+    for quota in rules.quotas.iter().filter(|quota| quota.outlives_a_day()) {
+        let text = format!("tollgate: quota `{}` counts in this process and forgets at restart", quota.name);
+        abi::log(Level::Warn, &text);
+    }
+}

@@ -1,0 +1,266 @@
+//! One HTTP stream: an exchange and where its bodies stand.
+
+use crate::abi::{self, Body, Buffer, Headers, Map};
+use crate::host;
+use crate::root::{Root, read_admission};
+use tollgate_exchange::{Exchange, Finish, Head, HeaderPairs, Start, Step, admission_call};
+use tollgate_policy::{StoreFailure, StoreRef};
+use tollgate_record::Timestamp;
+use tollgate_wire::{End, Ended};
+
+/// One LLM call's stream.
+pub struct Stream {
+    exchange: Box<Exchange>,
+    /// The proxy waits for [`Stream::go_on`].
+    held: Option<Held>,
+    /// The store's call that is under way.
+    token: Option<u32>,
+    response_ended: bool,
+}
+
+/// What the proxy holds back.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    /// How much of the body was read so far.
+    seen: usize,
+    /// The body is complete.
+    ended: bool,
+    /// Set while a callback runs that can let go by returning.
+    in_callback: bool,
+}
+
+/// Large bodies are read in slices: memory of a VM never shrinks.
+const SLICE: usize = 65_536;
+
+/// A request is let go after this long without its body.
+const HOLD_LIMIT_MS: u64 = 10_000;
+
+impl Stream {
+    /// Looks at a request's head. `None` if it is no LLM call.
+    pub fn open(root: &mut Root, head: &Head, now: Timestamp) -> Option<(Self, Headers)> {
+        let rules = std::rc::Rc::clone(&root.rules);
+        match Exchange::start(&rules, head, || root.next_id(now), now) {
+            Start::Ignore => None,
+            Start::Unmetered(call) => {
+                root.stats.count_unmetered(&call.host, call.reason, &mut host::ProxyStats);
+                None
+            }
+            Start::Begin(exchange, edits, step) => {
+                host::edit_headers(Map::Request, &edits);
+                let mut stream = Self { exchange, held: None, token: None, response_ended: false };
+                let headers = stream.begin(root, step, now);
+                Some((stream, headers))
+            }
+        }
+    }
+
+    fn begin(&mut self, root: &Root, step: Step, now: Timestamp) -> Headers {
+        match self.perform(root, step, now) {
+            Step::NeedBody if self.exchange.holds_headers() => {
+                self.held = Some(Held::default());
+                Headers::Hold
+            }
+            Step::NeedBody => {
+                self.held = Some(Held::default());
+                Headers::Continue
+            }
+            Step::Ask => {
+                self.held = Some(Held::default());
+                Headers::HoldAll
+            }
+            Step::Reply(_) => Headers::HoldAll,
+            Step::Pass => Headers::Continue,
+        }
+    }
+
+    /// Performs steps until one is left that takes time, or the request is decided.
+    fn perform(&mut self, root: &Root, mut step: Step, now: Timestamp) -> Step {
+        loop {
+            match &step {
+                Step::Ask => match self.ask(root, now) {
+                    Some(next) => step = next,
+                    None => return step,
+                },
+                Step::Reply(reply) => {
+                    let _a_host_that_cannot_reply_goes_on = host::reply(reply);
+                    return step;
+                }
+                Step::NeedBody | Step::Pass => return step,
+            }
+        }
+    }
+
+    /// Asks a store. A local one answers at once; `None` if the answer will come later.
+    fn ask(&mut self, root: &Root, now: Timestamp) -> Option<Step> {
+        let batch = self.exchange.pending()?;
+        let ops = batch.ops();
+        let StoreRef::Remote(index) = batch.store else {
+            return Some(self.exchange.resume(root.ask_local(&ops, now)));
+        };
+        let rules = self.exchange.rules();
+        let store = rules.stores.get(index);
+        let call = store.map(|s| admission_call(&s.cluster, s.timeout_ms, &ops, now.unix_seconds()));
+        self.token = call.and_then(|call| host::send(&call));
+        self.token.is_none().then(|| self.exchange.resume(Err(StoreFailure)))
+    }
+
+    /// A piece of the request's body, or all that is held of it.
+    pub fn request_body(&mut self, root: &Root, size: usize, ends: bool, now: Timestamp) -> Body {
+        match self.held {
+            Some(held) => self.held_body(root, held, size, ends, now),
+            None => {
+                self.pass_request(size, ends);
+                Body::Continue
+            }
+        }
+    }
+
+    fn held_body(&mut self, root: &Root, held: Held, size: usize, ends: bool, now: Timestamp) -> Body {
+        self.held = Some(Held { seen: size, ended: ends, in_callback: true });
+        if !self.exchange.is_holding() {
+            return Body::Hold;
+        }
+        let fresh = read(Buffer::Request, held.seen, size.saturating_sub(held.seen));
+        let Some(step) = self.exchange.held_body(&fresh, end(ends)) else { return Body::Hold };
+        self.decided(root, step, now)
+    }
+
+    /// Goes on once the exchange has decided. What it returns is for a body callback; elsewhere it is not looked at.
+    fn decided(&mut self, root: &Root, step: Step, now: Timestamp) -> Body {
+        match self.perform(root, step, now) {
+            Step::Pass => {
+                self.let_go();
+                Body::Continue
+            }
+            Step::NeedBody | Step::Ask | Step::Reply(_) => {
+                if let Some(held) = &mut self.held {
+                    held.in_callback = false;
+                }
+                Body::Hold
+            }
+        }
+    }
+
+    /// Lets the held request go, with what its body has become.
+    fn let_go(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        if held.seen > 0 || held.ended {
+            let body = read(Buffer::Request, 0, held.seen);
+            if let Some(replaced) = self.exchange.release_body(&body, end(held.ended)) {
+                let _unchanged_then = abi::set_buffer(Buffer::Request, held.seen, &replaced);
+            }
+        }
+        if !held.in_callback {
+            let _ends_by_time_out_then = abi::continue_request();
+        }
+    }
+
+    fn pass_request(&mut self, size: usize, ends: bool) {
+        if !self.exchange.wants_request() {
+            return;
+        }
+        let body = read(Buffer::Request, 0, size);
+        if let Some(replaced) = self.exchange.request_body(&body, end(ends)) {
+            let _unchanged_then = abi::set_buffer(Buffer::Request, size, &replaced);
+        }
+    }
+
+    /// The request ends with trailers: no more body comes.
+    pub fn request_trailers(&mut self, root: &Root, now: Timestamp) -> Body {
+        let Some(held) = &mut self.held else { return Body::Continue };
+        held.ended = true;
+        held.in_callback = true;
+        if !self.exchange.is_holding() {
+            held.in_callback = false;
+            return Body::Hold;
+        }
+        match self.exchange.held_body(&[], End::Last) {
+            Some(step) => self.decided(root, step, now),
+            None => Body::Hold,
+        }
+    }
+
+    /// The answer to a store's call.
+    pub fn answered(&mut self, root: &Root, token: u32, status: Option<u16>, body: &[u8], now: Timestamp) {
+        if self.token != Some(token) {
+            return;
+        }
+        self.token = None;
+        let Some(batch) = self.exchange.pending() else { return };
+        let answer = read_admission(status, body, &batch.ops(), now);
+        let step = self.exchange.resume(answer);
+        self.decided(root, step, now);
+    }
+
+    /// Lets go what waited too long. The effective context is this stream's.
+    pub fn watch(&mut self, root: &Root, now: Timestamp) {
+        let waited = now.millis_since(self.exchange.started()).unwrap_or(0);
+        if self.held.is_some() && waited > self.patience_ms() {
+            self.token = None;
+            let step = self.exchange.give_up_waiting();
+            self.decided(root, step, now);
+        }
+    }
+
+    /// A store's call ends by its own time-out; past that the host has lost it.
+    fn patience_ms(&self) -> u64 {
+        HOLD_LIMIT_MS
+    }
+
+    /// Whether the proxy waits for this stream.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The response's head.
+    pub fn response_headers(&mut self, headers: &HeaderPairs, ends: bool) {
+        self.response_ended |= ends;
+        host::edit_headers(Map::Response, &self.exchange.response_head(headers));
+    }
+
+    /// A piece of the response's body.
+    pub fn response_body(&mut self, size: usize, ends: bool) {
+        self.response_ended |= ends;
+        // A replacement is of the whole chunk, so a chunk that may have to be replaced is read in one piece.
+        let slice = if self.exchange.may_replace_response() { size } else { SLICE };
+        let mut start = 0_usize;
+        loop {
+            let length = size.saturating_sub(start).min(slice);
+            let last = start.saturating_add(length) >= size;
+            let body = read(Buffer::Response, start, length);
+            let replaced = self.exchange.response_body(&body, end(ends && last), host::now);
+            if let Some(replaced) = replaced {
+                let _unchanged_then = abi::set_buffer(Buffer::Response, size, &replaced);
+            }
+            if last {
+                return;
+            }
+            start = start.saturating_add(length);
+        }
+    }
+
+    /// The response ends with trailers.
+    pub fn response_trailers(&mut self) {
+        self.response_ended = true;
+        let _nowhere_to_put_it = self.exchange.response_body(&[], End::Last, host::now);
+    }
+
+    /// Settles the call.
+    pub fn settle(self, root: &mut Root, now: Timestamp) {
+        let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
+        let rules = self.exchange.rules();
+        let settled = self.exchange.settle(Finish { now, ended });
+        root.emit(&settled, &rules, now);
+    }
+}
+
+fn read(buffer: Buffer, start: usize, size: usize) -> Vec<u8> {
+    if size == 0 {
+        return Vec::new();
+    }
+    abi::buffer(buffer, start, size).unwrap_or_default()
+}
+
+const fn end(ends: bool) -> End {
+    if ends { End::Last } else { End::Open }
+}

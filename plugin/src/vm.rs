@@ -1,0 +1,153 @@
+//! One VM: its roots and streams, and the callbacks by context.
+
+use crate::abi::{self, Body, Buffer, Headers, Map};
+use crate::host;
+use crate::root::Root;
+use crate::stream::Stream;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use tollgate_exchange::{Head, HeaderPairs};
+
+/// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
+#[derive(Default)]
+pub struct Vm {
+    roots: HashMap<u32, Root>,
+    /// The root of each stream's context.
+    parents: HashMap<u32, u32>,
+    /// The streams that are LLM calls.
+    streams: HashMap<u32, Stream>,
+}
+
+thread_local! {
+    static VM: RefCell<Vm> = RefCell::default();
+}
+
+/// Runs a callback. `None` if one is running already: the host makes no callback inside a host call, and if one ever
+/// does, its stream goes on untouched rather than the VM dying.
+pub fn with<T>(callback: impl FnOnce(&mut Vm) -> T) -> Option<T> {
+    VM.with(|vm| Some(callback(&mut *vm.try_borrow_mut().ok()?)))
+}
+
+impl Vm {
+    /// A configuration; `false` refuses it. Then what the root had before goes on.
+    pub fn configure(&mut self, root: u32, size: usize) -> bool {
+        let json = if size == 0 {
+            Vec::new()
+        } else {
+            abi::buffer(Buffer::Configuration, 0, size).unwrap_or_default()
+        };
+        let configured = Root::configure(&json);
+        let accepted = configured.is_some();
+        self.roots.extend(configured.map(|new| (root, new)));
+        accepted
+    }
+
+    /// A context: a root has no parent.
+    pub fn create(&mut self, context: u32, root: u32) {
+        if root != 0 {
+            self.parents.insert(context, root);
+        }
+    }
+
+    /// A tick of a root: its outbox is flushed, and its held requests are looked after.
+    pub fn tick(&mut self, root_id: u32) {
+        let now = host::now();
+        let Some(root) = self.roots.get_mut(&root_id) else { return };
+        root.flush(now);
+        for (context, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.is_held()) {
+            if self.parents.get(context) == Some(&root_id) && abi::set_context(*context).is_ok() {
+                stream.watch(root, now);
+            }
+        }
+        let _same_as_before = abi::set_context(root_id);
+    }
+
+    /// A request's headers.
+    pub fn request_headers(&mut self, context: u32, ends: bool) -> Headers {
+        let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) else {
+            return Headers::Continue;
+        };
+        let headers = HeaderPairs::parse(abi::headers(Map::Request).unwrap_or_default());
+        let name = |path: &[&str]| abi::property(path).and_then(|bytes| String::from_utf8(bytes).ok());
+        let (route, cluster) = match root.rules.needs_route {
+            true => (name(&["xds", "route_name"]), name(&["xds", "cluster_name"])),
+            false => (None, None),
+        };
+        let opened = Stream::open(root, &Head { headers, route, cluster, ends }, host::now());
+        opened.map_or(Headers::Continue, |(stream, headers)| {
+            self.streams.insert(context, stream);
+            headers
+        })
+    }
+
+    /// A piece of a request's body.
+    pub fn request_body(&mut self, context: u32, size: usize, ends: bool) -> Body {
+        self.stream(context)
+            .map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends, host::now()))
+    }
+
+    /// A request's trailers.
+    pub fn request_trailers(&mut self, context: u32) -> Body {
+        self.stream(context)
+            .map_or(Body::Continue, |(stream, root)| stream.request_trailers(root, host::now()))
+    }
+
+    /// A response's headers.
+    pub fn response_headers(&mut self, context: u32, ends: bool) {
+        if let Some((stream, _)) = self.stream(context) {
+            stream
+                .response_headers(&HeaderPairs::parse(abi::headers(Map::Response).unwrap_or_default()), ends);
+        }
+    }
+
+    /// A piece of a response's body.
+    pub fn response_body(&mut self, context: u32, size: usize, ends: bool) {
+        if let Some((stream, _)) = self.stream(context) {
+            stream.response_body(size, ends);
+        }
+    }
+
+    /// A response's trailers.
+    pub fn response_trailers(&mut self, context: u32) {
+        if let Some((stream, _)) = self.stream(context) {
+            stream.response_trailers();
+        }
+    }
+
+    /// The answer to an HTTP call that a stream or a root made.
+    pub fn call_answered(&mut self, context: u32, token: u32, size: usize) {
+        let headers = HeaderPairs::parse(abi::headers(Map::CallResponse).unwrap_or_default());
+        let status = headers.text(":status").and_then(|status| status.parse().ok());
+        let body = if size == 0 {
+            Vec::new()
+        } else {
+            abi::buffer(Buffer::CallResponse, 0, size).unwrap_or_default()
+        };
+        if let Some(root) = self.roots.get_mut(&context) {
+            root.answered(token, status, &body, host::now());
+        } else if let Some((stream, root)) = self.stream(context) {
+            stream.answered(root, token, status, &body, host::now());
+        }
+    }
+
+    /// The end of a stream, however it came about.
+    pub fn log(&mut self, context: u32) {
+        let Some(stream) = self.streams.remove(&context) else { return };
+        if let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) {
+            stream.settle(root, host::now());
+        }
+    }
+
+    /// A context that is gone.
+    pub fn delete(&mut self, context: u32) {
+        self.streams.remove(&context);
+        if self.parents.remove(&context).is_none() {
+            self.roots.remove(&context);
+        }
+    }
+
+    fn stream(&mut self, context: u32) -> Option<(&mut Stream, &mut Root)> {
+        let root = self.parents.get(&context).and_then(|id| self.roots.get_mut(id))?;
+        Some((self.streams.get_mut(&context)?, root))
+    }
+}

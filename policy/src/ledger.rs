@@ -1,0 +1,365 @@
+//! Where quotas are counted: entries of bytes in some shared store, changed by compare-and-swap.
+//!
+//! [`Entry::apply`] is pure: an entry, a change and the time give the next entry and an answer. [`perform`] does a
+//! batch of them on a [`SharedStore`], all or nothing.
+//!
+//! What a call costs is booked in the window in which it *ends*: an open reservation is carried into the next
+//! window, where it still stands in the way of others until it is settled.
+
+use crate::window::Window;
+use std::fmt;
+use std::str::FromStr;
+
+/// Which call a reservation belongs to: process, worker and sequence. It prints as `process-worker-sequence` in
+/// lower-case hexadecimal, and that is the record's `tollgate.id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReservationId {
+    /// The proxy process: the nanosecond at which its first worker asked for an id.
+    pub process: u64,
+    /// The worker, counted from 1 in each process; a new configuration counts as a new worker.
+    pub worker: u32,
+    /// The call, counted from 1 in each worker, without gaps.
+    pub sequence: u64,
+}
+
+impl fmt::Display for ReservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}-{:x}", self.process, self.worker, self.sequence)
+    }
+}
+
+impl FromStr for ReservationId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('-');
+        let mut next = || u64::from_str_radix(parts.next()?, 16).ok();
+        let id = (next(), next().and_then(|w| u32::try_from(w).ok()), next());
+        match (id, parts.next()) {
+            ((Some(process), Some(worker), Some(sequence)), None) => Ok(Self { process, worker, sequence }),
+            _ => Err(()),
+        }
+    }
+}
+
+/// One counter: what was used in its window, and what open calls have reserved.
+///
+/// Reservations are kept by the minute in which they expire, so an entry has a bounded size however many calls
+/// are open, and whoever comes by later sweeps what nobody settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    window_start: i64,
+    used: i128,
+    leases: Vec<Lease>,
+}
+
+/// What is reserved until one minute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// The minute of the epoch at which it expires.
+    pub expires_minute: u32,
+    /// How much, in the quota's unit.
+    pub amount: i128,
+}
+
+/// How long a reservation that nobody settles stands in the way of others. A stream may be open for longer: then
+/// its cost is booked when it ends, but is not reserved any more.
+const LEASE_MINUTES: u32 = 15;
+
+/// What is to happen to a counter. Amounts are in the quota's unit: pico-USD, tokens, or requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Put `amount` aside if `limit` allows it.
+    Reserve {
+        /// How much this call may use.
+        amount: i128,
+        /// How much the window allows.
+        limit: i128,
+    },
+    /// Turn a reservation into what was really used; zero gives it back.
+    Settle {
+        /// What admission put aside.
+        lease: Lease,
+        /// What was used.
+        actual: i128,
+    },
+}
+
+/// One counter's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Put aside; hand the lease back when settling.
+    Reserved(Lease),
+    /// The window has no room left until this second of the epoch.
+    Refused {
+        /// When the window ends.
+        resets_at: i64,
+    },
+    /// Booked.
+    Settled,
+}
+
+/// Why an entry cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// The stored bytes are no entry of a version that is known here.
+    Unreadable,
+    /// A sum does not fit.
+    Overflow,
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "a stored counter cannot be read",
+            Self::Overflow => "a counter's sum does not fit",
+        })
+    }
+}
+
+impl std::error::Error for LedgerError {}
+
+impl Entry {
+    /// The next entry, and the answer to `change` at `now` (seconds of the epoch).
+    pub fn apply(mut self, window: Window, change: Change, now: i64) -> Result<(Self, Answer), LedgerError> {
+        let (start, end) = window.span(now);
+        self.roll(start);
+        self.sweep(minute(now));
+        let answer = match change {
+            Change::Reserve { amount, limit } => self.reserve(amount, limit, now, end)?,
+            Change::Settle { lease, actual } => self.settle(lease, actual)?,
+        };
+        Ok((self, answer))
+    }
+
+    /// What was used in the window that holds `now`.
+    pub fn used(&self, window: Window, now: i64) -> i128 {
+        if self.window_start == window.span(now).0 { self.used } else { 0 }
+    }
+
+    /// A window that began later starts from nothing; a clock that ran back does not reopen an old one.
+    fn roll(&mut self, start: i64) {
+        if start > self.window_start {
+            self.window_start = start;
+            self.used = 0;
+        }
+    }
+
+    fn sweep(&mut self, now_minute: u32) {
+        self.leases.retain(|lease| lease.expires_minute > now_minute);
+    }
+
+    fn reserved(&self) -> Result<i128, LedgerError> {
+        self.leases.iter().try_fold(0_i128, |sum, l| sum.checked_add(l.amount)).ok_or(LedgerError::Overflow)
+    }
+
+    fn reserve(
+        &mut self,
+        amount: i128,
+        limit: i128,
+        now: i64,
+        resets_at: i64,
+    ) -> Result<Answer, LedgerError> {
+        let taken = self.used.checked_add(self.reserved()?).ok_or(LedgerError::Overflow)?;
+        let with_this = taken.checked_add(amount).ok_or(LedgerError::Overflow)?;
+        // INVARIANT: a call that may use nothing is refused too once the limit is reached.
+        if with_this > limit || taken >= limit {
+            return Ok(Answer::Refused { resets_at });
+        }
+        let expires_minute = minute(now).checked_add(LEASE_MINUTES).ok_or(LedgerError::Overflow)?;
+        self.add_lease(expires_minute, amount)?;
+        Ok(Answer::Reserved(Lease { expires_minute, amount }))
+    }
+
+    fn add_lease(&mut self, expires_minute: u32, amount: i128) -> Result<(), LedgerError> {
+        if let Some(lease) = self.leases.iter_mut().find(|l| l.expires_minute == expires_minute) {
+            lease.amount = lease.amount.checked_add(amount).ok_or(LedgerError::Overflow)?;
+        } else if amount != 0 {
+            self.leases.push(Lease { expires_minute, amount });
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, lease: Lease, actual: i128) -> Result<Answer, LedgerError> {
+        self.used = self.used.checked_add(actual).ok_or(LedgerError::Overflow)?;
+        // A lease that was swept meanwhile stands in nobody's way any more.
+        if let Some(open) = self.leases.iter_mut().find(|l| l.expires_minute == lease.expires_minute) {
+            open.amount = open.amount.checked_sub(lease.amount).ok_or(LedgerError::Overflow)?;
+        }
+        self.leases.retain(|l| l.amount > 0);
+        Ok(Answer::Settled)
+    }
+
+    const VERSION: u8 = 1;
+
+    /// The entry as versioned bytes: version, window start, used, then the leases, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![Self::VERSION];
+        bytes.extend(self.window_start.to_le_bytes());
+        bytes.extend(self.used.to_le_bytes());
+        for lease in &self.leases {
+            bytes.extend(lease.expires_minute.to_le_bytes());
+            bytes.extend(lease.amount.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what [`Entry::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LedgerError> {
+        Self::read(bytes).ok_or(LedgerError::Unreadable)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(&[Self::VERSION])?;
+        let (window_start, rest) = rest.split_first_chunk::<8>()?;
+        let (used, rest) = rest.split_first_chunk::<16>()?;
+        let lease = |chunk: &[u8]| {
+            let (minute, amount) = chunk.split_first_chunk::<4>()?;
+            let amount = i128::from_le_bytes(*amount.first_chunk::<16>()?);
+            Some(Lease { expires_minute: u32::from_le_bytes(*minute), amount })
+        };
+        let leases = rest.chunks(20).map(lease).collect::<Option<_>>()?;
+        Some(Self {
+            window_start: i64::from_le_bytes(*window_start),
+            used: i128::from_le_bytes(*used),
+            leases,
+        })
+    }
+}
+
+fn minute(now: i64) -> u32 {
+    u32::try_from(now.div_euclid(60)).unwrap_or(0)
+}
+
+/// A store of bytes with compare-and-swap, shared by all workers of a process.
+pub trait SharedStore {
+    /// The value and the number to swap it with; `None` if the key was never written.
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure>;
+
+    /// Writes if nobody wrote since `cas` was read. `None` creates the key, and fails if it exists by now.
+    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure>;
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It stands.
+    Done,
+    /// Somebody else wrote first.
+    Conflict,
+}
+
+/// The store did not answer, or not with anything usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreFailure;
+
+/// One counter of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// Its key.
+    pub key: String,
+    /// The key that counts how many counters its quota has, and how many it may have.
+    pub budget: KeyBudget,
+    /// Its window.
+    pub window: Window,
+    /// What is to happen to it.
+    pub change: Change,
+}
+
+/// Bounds the number of counters of one quota: entries cannot be removed from shared data, and clients may
+/// invent values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyBudget {
+    /// The key of the count.
+    pub key: String,
+    /// How many counters there may be; further values share one.
+    pub max: u64,
+    /// The key that further values share.
+    pub overflow_key: String,
+}
+
+/// The outcome of a batch of reservations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// All were put aside, in the order of the batch.
+    Granted(Vec<Answer>),
+    /// The counter at this place of the batch has no room; nothing is put aside.
+    Refused {
+        /// The place in the batch.
+        index: usize,
+        /// When its window ends, in seconds of the epoch.
+        resets_at: i64,
+    },
+}
+
+/// Tries to swap an entry this often before it gives up: each failure means that another worker went ahead.
+const MAX_CONFLICTS: usize = 64;
+
+/// Performs a batch in order, all or nothing: what was put aside is given back, last first, when a later one is
+/// refused or the store fails. So a batch never admits too much; under contention it may admit too little.
+pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admission, StoreFailure> {
+    let mut answers = Vec::with_capacity(ops.len());
+    for (index, op) in ops.iter().enumerate() {
+        match change_one(store, op, op.change, now) {
+            Ok(Answer::Refused { resets_at }) => {
+                roll_back(store, ops, &answers, now);
+                return Ok(Admission::Refused { index, resets_at });
+            }
+            Ok(answer) => answers.push(answer),
+            Err(failure) => {
+                roll_back(store, ops, &answers, now);
+                return Err(failure);
+            }
+        }
+    }
+    Ok(Admission::Granted(answers))
+}
+
+/// Gives back what `answers` put aside, last first. A store that fails here leaves a lease that expires.
+pub fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64) {
+    for (op, answer) in ops.iter().zip(answers).rev() {
+        if let Answer::Reserved(lease) = answer {
+            let _expires_by_itself = change_one(store, op, Change::Settle { lease: *lease, actual: 0 }, now);
+        }
+    }
+}
+
+fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Result<Answer, StoreFailure> {
+    let mut key = op.key.as_str();
+    for _ in 0..MAX_CONFLICTS {
+        let found = store.read(key)?;
+        if found.is_none() && key != op.budget.overflow_key && !claim_key(store, &op.budget)? {
+            key = &op.budget.overflow_key;
+            continue;
+        }
+        // Bytes that cannot be read were written by another version under the same key: start afresh.
+        let entry = found.as_ref().and_then(|(bytes, _)| Entry::from_bytes(bytes).ok()).unwrap_or_default();
+        let (next, answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
+        if matches!(answer, Answer::Refused { .. }) {
+            return Ok(answer);
+        }
+        if store.swap(key, &next.to_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
+            return Ok(answer);
+        }
+    }
+    Err(StoreFailure)
+}
+
+/// Counts one more counter of a quota, if it may have one. Two workers that create the same counter at once count
+/// it twice, so the bound is reached a little early, never passed.
+fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<bool, StoreFailure> {
+    for _ in 0..MAX_CONFLICTS {
+        let found = store.read(&budget.key)?;
+        let bytes = found.as_ref().and_then(|(bytes, _)| bytes.first_chunk::<8>());
+        let count = bytes.map_or(0, |b| u64::from_le_bytes(*b));
+        let Some(next) = count.checked_add(1).filter(|next| *next <= budget.max) else { return Ok(false) };
+        if store.swap(&budget.key, &next.to_le_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
+            return Ok(true);
+        }
+    }
+    Err(StoreFailure)
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests;

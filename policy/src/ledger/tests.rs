@@ -1,0 +1,186 @@
+use super::*;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+const DAY: Window = Window::Seconds(86_400);
+const NOON: i64 = 1_795_176_000;
+
+/// A store in memory. `conflicts` makes the next swaps fail, `fails_at` makes one read fail.
+#[derive(Default)]
+struct Memory {
+    entries: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    conflicts: RefCell<u32>,
+    fails_on: Option<&'static str>,
+}
+
+impl SharedStore for Memory {
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+        if self.fails_on.is_some_and(|bad| key.contains(bad)) {
+            return Err(StoreFailure);
+        }
+        Ok(self.entries.borrow().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
+        if *self.conflicts.borrow() > 0 {
+            *self.conflicts.borrow_mut() -= 1;
+            return Ok(Swap::Conflict);
+        }
+        let mut entries = self.entries.borrow_mut();
+        if entries.get(key).map(|(_, number)| *number) != cas {
+            return Ok(Swap::Conflict);
+        }
+        entries.insert(key.to_owned(), (value.to_vec(), cas.unwrap_or(0) + 1));
+        Ok(Swap::Done)
+    }
+}
+
+impl Memory {
+    fn used(&self, key: &str, now: i64) -> i128 {
+        self.entries
+            .borrow()
+            .get(key)
+            .map_or(0, |(bytes, _)| Entry::from_bytes(bytes).unwrap().used(DAY, now))
+    }
+}
+
+fn op(key: &str, change: Change) -> Op {
+    let budget = KeyBudget { key: "count".to_owned(), max: 3, overflow_key: "other".to_owned() };
+    Op { key: key.to_owned(), budget, window: DAY, change }
+}
+
+fn reserve(amount: i128, limit: i128) -> Change {
+    Change::Reserve { amount, limit }
+}
+
+fn lease(admission: &Admission) -> Lease {
+    match admission {
+        Admission::Granted(answers) => match answers[..] {
+            [Answer::Reserved(lease)] => lease,
+            _ => panic!("{answers:?}"),
+        },
+        Admission::Refused { .. } => panic!("refused"),
+    }
+}
+
+#[test]
+fn a_limit_of_three_admits_three_and_a_limit_of_zero_none() {
+    let store = Memory::default();
+    let admitted = (0..5)
+        .filter(|_| matches!(perform(&store, &[op("a", reserve(1, 3))], NOON), Ok(Admission::Granted(_))));
+    assert_eq!(admitted.count(), 3);
+    let refused = perform(&store, &[op("b", reserve(0, 0))], NOON);
+    assert_eq!(refused, Ok(Admission::Refused { index: 0, resets_at: 1_795_219_200 }));
+}
+
+#[test]
+fn what_is_not_used_is_given_back_and_what_is_more_is_booked() {
+    let store = Memory::default();
+    let first = perform(&store, &[op("a", reserve(10, 10))], NOON).unwrap();
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 10))], NOON), Ok(Admission::Refused { .. })));
+    let settle = Change::Settle { lease: lease(&first), actual: 4 };
+    perform(&store, &[op("a", settle)], NOON).unwrap();
+    assert_eq!(store.used("a", NOON), 4);
+    let second = perform(&store, &[op("a", reserve(6, 10))], NOON).unwrap();
+    perform(&store, &[op("a", Change::Settle { lease: lease(&second), actual: 9 })], NOON).unwrap();
+    assert_eq!(store.used("a", NOON), 13);
+}
+
+#[test]
+fn a_batch_is_all_or_nothing() {
+    let store = Memory::default();
+    perform(&store, &[op("b", reserve(1, 1))], NOON).unwrap();
+    let batch = [op("a", reserve(1, 1)), op("b", reserve(1, 1))];
+    assert!(matches!(perform(&store, &batch, NOON), Ok(Admission::Refused { index: 1, .. })));
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 1))], NOON), Ok(Admission::Granted(_))));
+    let failing = Memory { fails_on: Some("b"), ..Memory::default() };
+    assert_eq!(perform(&failing, &batch, NOON), Err(StoreFailure));
+    assert!(matches!(perform(&failing, &[op("a", reserve(1, 1))], NOON), Ok(Admission::Granted(_))));
+}
+
+#[test]
+fn a_new_window_starts_from_nothing_but_open_reservations_stand() {
+    let store = Memory::default();
+    let late = NOON + 43_190;
+    perform(&store, &[op("a", reserve(3, 4))], late).unwrap();
+    let tomorrow = NOON + 43_210;
+    assert!(matches!(perform(&store, &[op("a", reserve(2, 4))], tomorrow), Ok(Admission::Refused { .. })));
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 4))], tomorrow), Ok(Admission::Granted(_))));
+}
+
+#[test]
+fn a_reservation_that_nobody_settles_expires_and_a_late_settlement_is_still_booked() {
+    let store = Memory::default();
+    let admission = perform(&store, &[op("a", reserve(4, 4))], NOON).unwrap();
+    let later = NOON + 16 * 60;
+    assert!(matches!(perform(&store, &[op("a", reserve(4, 4))], later), Ok(Admission::Granted(_))));
+    perform(&store, &[op("a", Change::Settle { lease: lease(&admission), actual: 2 })], later).unwrap();
+    assert_eq!(store.used("a", later), 2);
+}
+
+#[test]
+fn conflicts_are_tried_again_and_endless_ones_are_a_failure() {
+    let store = Memory { conflicts: RefCell::new(5), ..Memory::default() };
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 1))], NOON), Ok(Admission::Granted(_))));
+    let stuck = Memory { conflicts: RefCell::new(u32::MAX), ..Memory::default() };
+    assert_eq!(perform(&stuck, &[op("a", reserve(1, 1))], NOON), Err(StoreFailure));
+}
+
+#[test]
+fn invented_values_share_one_counter_past_the_bound() {
+    let store = Memory::default();
+    for index in 0..10 {
+        let admitted = perform(&store, &[op(&format!("k{index}"), reserve(1, 2))], NOON).unwrap();
+        let fits = index < 5;
+        assert_eq!(matches!(admitted, Admission::Granted(_)), fits, "{index}");
+    }
+    assert_eq!(store.entries.borrow().len(), 3 + 2);
+}
+
+#[test]
+fn entries_read_back_and_damaged_ones_start_afresh() {
+    let entry =
+        Entry { window_start: 86_400, used: -5, leases: vec![Lease { expires_minute: 9, amount: 1 << 80 }] };
+    let bytes = entry.to_bytes();
+    assert_eq!(Entry::from_bytes(&bytes), Ok(entry));
+    for cut in 0..bytes.len() {
+        assert!(cut == 25 || Entry::from_bytes(&bytes[..cut]).is_err(), "{cut}");
+    }
+    let store = Memory::default();
+    store.entries.borrow_mut().insert("a".to_owned(), (b"junk".to_vec(), 7));
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 1))], NOON), Ok(Admission::Granted(_))));
+}
+
+#[test]
+fn ids_read_back() {
+    let id = ReservationId { process: u64::MAX, worker: 3, sequence: 41 };
+    assert_eq!(id.to_string(), "ffffffffffffffff-3-29");
+    assert_eq!(id.to_string().parse(), Ok(id));
+    for junk in ["", "1-2", "1-2-3-4", "1-x-3", "1-fffffffff-3"] {
+        assert!(junk.parse::<ReservationId>().is_err(), "{junk}");
+    }
+}
+
+proptest::proptest! {
+    /// However calls come, overlap, settle and conflict: what is used and reserved together never passes the limit by
+    /// admission, and what is used is what was settled.
+    #[test]
+    fn the_ledger_adds_up(steps in proptest::collection::vec((0_u8..3, 1_i128..20, 0_i128..30, 0_u32..3), 1..120)) {
+        let store = Memory::default();
+        let (mut open, mut booked) = (Vec::new(), 0_i128);
+        for (kind, amount, actual, conflicts) in steps {
+            *store.conflicts.borrow_mut() = conflicts;
+            if kind < 2 {
+                let held: i128 = open.iter().map(|lease: &Lease| lease.amount).sum();
+                let admission = perform(&store, &[op("a", reserve(amount, 100))], NOON).unwrap();
+                let fits = booked + held + amount <= 100;
+                proptest::prop_assert_eq!(matches!(admission, Admission::Granted(_)), fits);
+                if fits { open.push(lease(&admission)); }
+            } else if let Some(lease) = open.pop() {
+                perform(&store, &[op("a", Change::Settle { lease, actual })], NOON).unwrap();
+                booked += actual;
+            }
+        }
+        proptest::prop_assert_eq!(store.used("a", NOON), booked);
+    }
+}

@@ -1,0 +1,220 @@
+//! What a record holds. Names and meanings are those of the record's reference in README.md.
+
+use tollgate_pricing::PicoUsd;
+
+use crate::time::Timestamp;
+
+/// The schema that this version writes. Readers accept it and all older ones.
+pub const SCHEMA: u64 = 1;
+
+/// One LLM call, denied ones too, as it stands in the access log.
+///
+/// `None` and empty lists mean *unknown* or *not reported*; a reported zero is `Some(0)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// Process, worker and sequence: unique, and the id of the call's reservation.
+    pub id: String,
+    /// The instant whose prices applied.
+    pub time: Timestamp,
+    /// OpenTelemetry's `gen_ai.operation.name`.
+    pub operation: String,
+    /// OpenTelemetry's `gen_ai.provider.name`, or the operator's own name for it.
+    pub provider: String,
+    /// The model that the client asked for, as on the wire.
+    pub request_model: Option<String>,
+    /// The model that answered, as on the wire.
+    pub response_model: Option<String>,
+    /// The provider's id of the answer.
+    pub response_id: Option<String>,
+    /// Why each choice ended, as on the wire.
+    pub finish_reasons: Vec<String>,
+    /// Token counts, inclusive as in OpenTelemetry.
+    pub tokens: Tokens,
+    /// What else was used (`web_search`, `images` ...), as exact decimal quantities.
+    pub units: Vec<(String, String)>,
+    /// One entry for each model that had a part in the call, where there were several.
+    pub parts: Vec<Part>,
+    /// Where the counts come from.
+    pub usage_source: UsageSource,
+    /// The provider's report contradicts itself.
+    pub inconsistent: bool,
+    /// What it cost.
+    pub cost: Cost,
+    /// Tag names and values, in the configuration's order.
+    pub tags: Vec<(String, String)>,
+    /// Names of required tags that were absent.
+    pub missing_tags: Vec<String>,
+    /// What policy did with the call.
+    pub decision: Decision,
+    /// Rules in shadow mode that would have acted.
+    pub shadow: Vec<String>,
+    /// What admission reserved, in USD.
+    pub reserved: Option<PicoUsd>,
+    /// The answer was streamed.
+    pub stream: Option<bool>,
+    /// Milliseconds from the request to the first byte of the answer's content.
+    pub ttft_ms: Option<u64>,
+    /// Milliseconds from the request to the end of the exchange.
+    pub duration_ms: Option<u64>,
+    /// The HTTP status that the client got.
+    pub http_status: Option<u16>,
+    /// The service tier as served.
+    pub service_tier: Option<String>,
+    /// The region as served.
+    pub region: Option<String>,
+    /// The speed as served.
+    pub speed: Option<String>,
+    /// Digest of the price catalogue and the operator's own prices.
+    pub price_version: String,
+    /// Digest of the configuration whose rules applied.
+    pub config_version: String,
+}
+
+/// Token counts, inclusive: `input` contains cache reads and writes, `output` contains reasoning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// All input tokens.
+    pub input: Option<u64>,
+    /// All output tokens.
+    pub output: Option<u64>,
+    /// Input tokens read from the provider's cache.
+    pub cache_read: Option<u64>,
+    /// Input tokens written to the provider's cache, whatever their lifetime.
+    pub cache_creation: Option<u64>,
+    /// Those of `cache_creation` that live for an hour.
+    pub cache_creation_1h: Option<u64>,
+    /// Output tokens spent on reasoning.
+    pub reasoning: Option<u64>,
+    /// Input tokens of audio.
+    pub audio_input: Option<u64>,
+    /// Output tokens of audio.
+    pub audio_output: Option<u64>,
+    /// Input tokens of images.
+    pub image_input: Option<u64>,
+    /// Output tokens of images.
+    pub image_output: Option<u64>,
+}
+
+/// A model's share of a call that used several.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// The model, as on the wire; `None` where it is the call's own.
+    pub model: Option<String>,
+    /// Its token counts.
+    pub tokens: Tokens,
+    /// Its cost, where it has a price.
+    pub usd: Option<PicoUsd>,
+}
+
+/// What the call cost, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// How the cost came about, or why there is none.
+    pub status: CostStatus,
+    /// After adjustments.
+    pub usd: Option<PicoUsd>,
+    /// Before adjustments; our own quote where the provider's figure is the cost.
+    pub list_usd: Option<PicoUsd>,
+    /// Line items; they add up to `usd`.
+    pub lines: Vec<(String, PicoUsd)>,
+    /// The provider's own figure.
+    pub reported_usd: Option<PicoUsd>,
+}
+
+/// What policy did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// All that applied, in order; empty means `allow`.
+    pub actions: Vec<Action>,
+    /// The rule or quota that decided.
+    pub rule: Option<String>,
+}
+
+impl Decision {
+    /// The strongest action that applied.
+    pub fn action(&self) -> Action {
+        self.actions.iter().copied().max().unwrap_or_default()
+    }
+}
+
+/// A fixed set of words, each of which stands for one variant in the record.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// All words, weakest or first one first.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word that stands in the record and in stats.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The variant that a word stands for.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|v| v.as_str() == word)
+            }
+        }
+    };
+}
+
+words! {
+    /// What policy did to a call, from weakest to strongest.
+    Action {
+        /// Nothing.
+        #[default] Allow = "allow",
+        /// Let pass with a warning.
+        Warn = "warn",
+        /// Sent another model than asked for, by a route.
+        Rewrite = "rewrite",
+        /// Sent a cheaper model, by a quota's step.
+        Downgrade = "downgrade",
+        /// Lowered the output limit.
+        Clamp = "clamp",
+        /// Refused for a moment.
+        Throttle = "throttle",
+        /// Refused.
+        Deny = "deny",
+        /// Ended a running stream.
+        Cut = "cut",
+    }
+}
+
+words! {
+    /// How a cost came about. A cost that is not known is never zero: it is absent, and this says why.
+    CostStatus {
+        /// Priced from the catalogue or the operator's prices.
+        Priced = "priced",
+        /// The provider's own figure is the cost.
+        Reported = "reported",
+        /// Something that was used has no rate.
+        Unpriced = "unpriced",
+        /// Neither catalogue nor configuration knows the model.
+        UnknownModel = "unknown_model",
+        /// Nobody reported what was used.
+        #[default] NoUsage = "no_usage",
+        /// The operator declared it free.
+        Free = "free",
+        /// The provider answered with an error and bills nothing.
+        NotBilled = "not_billed",
+        /// Refused before it was sent.
+        NotSent = "not_sent",
+    }
+}
+
+words! {
+    /// Where the counts come from.
+    UsageSource {
+        /// The provider's report.
+        Reported = "reported",
+        /// Counted here.
+        Estimated = "estimated",
+        /// The answer was cut: what was seen.
+        Partial = "partial",
+        /// Nobody counted.
+        #[default] None = "none",
+    }
+}
