@@ -5,7 +5,7 @@
 pub fn pico(usd: &str) -> Option<u128> {
     let (whole, fraction) = usd.split_once('.').unwrap_or((usd, ""));
     let digits = format!("{whole}{fraction:0<12}");
-    if fraction.len() > 12 || !digits.chars().all(|c| c.is_ascii_digit()) {
+    if whole.is_empty() || fraction.len() > 12 || !digits.chars().all(|c| c.is_ascii_digit()) {
         return None;
     }
     digits.parse().ok()
