@@ -120,15 +120,6 @@ impl Assembly {
         Ok(Card { first, len: place(sections.len(), "sections of a card")?, terms })
     }
 
-    /// Adds a card to the numbered ones and answers its number.
-    pub fn number(&mut self, card: Card) -> Result<u16, PriceError> {
-        if let Some(known) = self.tables.cards.iter().position(|other| *other == card) {
-            return place(known, "cards");
-        }
-        self.tables.cards.push(card);
-        place(self.tables.cards.len().saturating_sub(1), "cards")
-    }
-
     pub fn finish(self) -> OwnTables {
         self.tables
     }
@@ -139,17 +130,16 @@ impl Assembly {
         if let Some(span) = self.texts.get(text) {
             return Ok(*span);
         }
-        let start = place::<u32>(self.tables.text.len(), "text")?;
+        let too_long = || PriceError::TooMany(format!("text: `{text}`").into());
+        let start = self.tables.text.len();
         self.tables.text.push_str(text);
         for (skipped, _) in text.char_indices().filter(|(at, _)| starts_name(text, *at)) {
-            if let Some(tail) = text.get(skipped..) {
-                let start = start.checked_add(place(skipped, "text")?);
-                let start = start.ok_or_else(|| PriceError::TooMany("text".into()))?;
-                let span = Span { start, len: place(tail.len(), "text")? };
-                self.texts.entry(tail.into()).or_insert(span);
-            }
+            let tail = text.get(skipped..).ok_or_else(too_long)?;
+            let start = start.checked_add(skipped).ok_or_else(too_long)?;
+            let span = Span::new(start, tail.len()).ok_or_else(too_long)?;
+            self.texts.entry(tail.into()).or_insert(span);
         }
-        Ok(Span { start, len: place(text.len(), "text")? })
+        Span::new(start, text.len()).ok_or_else(too_long)
     }
 
     fn section(&mut self, part: &Part) -> Result<Section, PriceError> {

@@ -66,28 +66,48 @@ impl Catalogue {
     }
 }
 
+/// The tables that `build.rs` made of `catalogue/*.json`.
 mod data {
-    use crate::index::Index;
-    use crate::tables::Tables;
+    use crate::index::{Entry, Fit, Index, Name, Provider, Rule};
+    use crate::money::{Factor, Rate};
+    use crate::tables::{Card, Effect, Fact, Row, Section, Span, Tables, Terms, When};
+    use core::num::NonZeroU64;
 
-    pub const VERSION: &str = "0000000000000000";
-    pub const INDEX: Index<'static> = Index {
+    include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+
+    pub(super) const INDEX: Index<'static> = Index {
         tables: Tables {
-            text: "",
-            rates: &[],
-            factors: &[],
-            tiers: &[],
-            rows: &[],
-            facts: &[],
-            whens: &[],
-            sections: &[],
-            cards: &[],
+            text: TEXT,
+            rates: &RATES,
+            factors: &FACTORS,
+            tiers: &TIERS,
+            rows: &ROWS,
+            facts: &FACTS,
+            whens: &WHENS,
+            sections: &SECTIONS,
+            cards: &CARDS,
         },
-        providers: &[],
-        spellings: &[],
-        fallbacks: &[],
-        entries: &[],
-        names: &[],
-        rules: &[],
+        providers: &PROVIDERS,
+        spellings: &SPELLINGS,
+        fallbacks: &FALLBACKS,
+        entries: &ENTRIES,
+        names: &NAMES,
+        rules: &RULES,
     };
+
+    const fn rate(pico: u64, per: u64) -> Rate {
+        Rate::new(pico, nonzero(per))
+    }
+
+    const fn factor(up: u64, down: u64) -> Factor {
+        Factor::new(up, nonzero(down))
+    }
+
+    /// The build has refused fractions over zero, so that the other arm is never taken.
+    const fn nonzero(number: u64) -> NonZeroU64 {
+        match NonZeroU64::new(number) {
+            Some(number) => number,
+            None => NonZeroU64::MIN,
+        }
+    }
 }

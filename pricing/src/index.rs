@@ -25,7 +25,7 @@ pub(crate) struct Name {
 
 /// How a rule matches a part of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Fit {
     Prefix,
     Suffix,
     Contains,
@@ -38,7 +38,7 @@ pub(crate) enum Part {
 /// A part of a name and the entry that it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
-    pub part: Part,
+    pub fit: Fit,
     pub text: Span,
     /// The rule does not match names that contain this (if not empty).
     pub unless: Span,
@@ -140,15 +140,15 @@ impl<'a> Index<'a> {
     fn matches(&self, rule: &Rule, model: &str) -> bool {
         let text = self.tables.text(rule.text);
         let unless = self.tables.text(rule.unless);
-        let hit = match rule.part {
-            Part::Prefix => model.starts_with(text),
-            Part::Suffix => model.ends_with(text),
-            Part::Contains => model.contains(text),
-            Part::Numbered => {
+        let hit = match rule.fit {
+            Fit::Prefix => model.starts_with(text),
+            Fit::Suffix => model.ends_with(text),
+            Fit::Contains => model.contains(text),
+            Fit::Numbered => {
                 let rest = model.strip_prefix(text);
                 rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
             }
-            Part::Dated => model.strip_prefix(text).is_some_and(is_date_suffix),
+            Fit::Dated => model.strip_prefix(text).is_some_and(is_date_suffix),
         };
         hit && (unless.is_empty() || !model.contains(unless))
     }
@@ -168,14 +168,15 @@ fn without_path(model: &str) -> &str {
     bare.or_else(|| model.rsplit_once("inference-profile/").map(|(_, bare)| bare)).unwrap_or(model)
 }
 
-/// `ft:gpt-4o-2024-08-06:acme::id` without what the owner added; `name:tag` without the tag.
+/// `ft:gpt-4o-2024-08-06:acme::id` without what the owner added; `name:20230824-v2` without the
+/// version. Other tags (`:free`, `:online`) change the price and stay.
 fn without_owner(model: &str) -> &str {
-    let (mark, rest) = match model.strip_prefix("ft:") {
-        Some(rest) => ("ft:", rest),
-        None => ("", model),
-    };
-    let end = rest.find(':').and_then(|at| at.checked_add(mark.len()));
-    end.and_then(|end| model.get(..end)).unwrap_or(model)
+    if let Some(tuned) = model.strip_prefix("ft:") {
+        let end = tuned.find(':').and_then(|at| at.checked_add("ft:".len()));
+        return end.and_then(|end| model.get(..end)).unwrap_or(model);
+    }
+    let version = |tag: &str| tag.starts_with(|c: char| c.is_ascii_digit());
+    model.split_once(':').filter(|(_, tag)| version(tag)).map_or(model, |(name, _)| name)
 }
 
 /// The name without `-2024-08-06`, `-20240806`, `@20240806` or `-latest` at its end.

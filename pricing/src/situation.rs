@@ -85,8 +85,11 @@ impl Situation<'_> {
     }
 }
 
-/// Providers write the same tier in capitals and with hyphens: `ON_DEMAND_FLEX`, `flex`.
+/// Providers write the same tier as `flex` and `ON_DEMAND_FLEX`. `!global` wants anything but that.
 fn same(seen: &str, wanted: &str) -> bool {
     let plain = seen.strip_prefix("ON_DEMAND_").unwrap_or(seen);
-    plain.eq_ignore_ascii_case(wanted)
+    match wanted.strip_prefix('!') {
+        Some(other) => !plain.eq_ignore_ascii_case(other),
+        None => plain.eq_ignore_ascii_case(wanted),
+    }
 }

@@ -55,12 +55,6 @@ pub(crate) struct When {
     pub len: u8,
 }
 
-impl When {
-    /// The condition that always holds.
-    pub const ALWAYS: When =
-        When { from: i64::MIN, until: i64::MAX, day_from: 0, day_until: 0, first: 0, len: 0 };
-}
-
 /// A fact that the call must show: `service_tier` is `flex`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fact {
@@ -68,11 +62,26 @@ pub(crate) struct Fact {
     pub value: Span,
 }
 
-/// A piece of `Tables::text`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Span {
-    pub start: u32,
-    pub len: u16,
+/// A piece of `Tables::text`, at most 255 bytes in the first 16 MiB: the place in the upper 24 bits,
+/// the length in the lower 8. Half of the catalogue's size is spans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Span(pub u32);
+
+impl Span {
+    /// None if the text lies too far back or is too long.
+    pub fn new(start: usize, len: usize) -> Option<Span> {
+        let start = u32::try_from(start).ok().filter(|start| *start < 1 << 24)?;
+        let len = u8::try_from(len).ok()?;
+        Some(Span(start << 8 | u32::from(len)))
+    }
+
+    const fn start(self) -> u32 {
+        self.0 >> 8
+    }
+
+    const fn len(self) -> u32 {
+        self.0 & 0xff
+    }
 }
 
 /// A run of sections.
@@ -115,8 +124,8 @@ pub(crate) fn run<T>(items: &[T], first: impl Into<usize>, len: impl Into<usize>
 impl<'a> Tables<'a> {
     /// The text of a span.
     pub fn text(&self, span: Span) -> &'a str {
-        let start = usize::try_from(span.start).ok();
-        let end = start.and_then(|start| start.checked_add(span.len.into()));
+        let start = usize::try_from(span.start()).ok();
+        let end = span.start().checked_add(span.len()).and_then(|end| usize::try_from(end).ok());
         start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or("")
     }
 
