@@ -13,3 +13,7 @@ pub use encode::Value;
 pub use parse::ParseError;
 pub use schema::{Action, Cost, CostStatus, Decision, Part, Record, SCHEMA, Tokens, UsageSource};
 pub use time::{CivilDate, Timestamp};
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests;
