@@ -11,7 +11,7 @@ mod selector;
 mod tags;
 mod window;
 
-pub use config::{ConfigError, Money, OneOrMany, Problem};
+pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use ledger::{
     Admission, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, ReservationId, SharedStore,
     StoreFailure, Swap, perform, roll_back,

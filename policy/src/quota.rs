@@ -1,6 +1,6 @@
 //! Quotas: how much of something a window allows, per tag, provider or model.
 
-use crate::config::{ConfigError, Money, whole_number};
+use crate::config::{ConfigError, Money, Object, whole_number};
 use crate::ledger::{Change, KeyBudget, Lease, Op};
 use crate::selector::{Facts, RawSelector, Selector};
 use crate::window::{RawWindow, Window};
@@ -17,7 +17,7 @@ pub struct RawQuota {
     per: Vec<String>,
     #[serde(default)]
     when: RawSelector,
-    limit: RawLimit,
+    limit: Object<RawLimit>,
     window: RawWindow,
     #[serde(default)]
     mode: Mode,
@@ -174,14 +174,14 @@ pub struct Quota {
 
 /// Checks the quotas and stores of a configuration.
 pub fn compile_quotas(
-    quotas: &[RawQuota],
-    stores: &BTreeMap<String, RawStore>,
+    quotas: &[Object<RawQuota>],
+    stores: &BTreeMap<String, Object<RawStore>>,
     tag_names: &[String],
 ) -> Result<(Vec<QuotaRule>, Vec<Store>), ConfigError> {
     let stores: Vec<Store> =
-        stores.iter().map(|(name, raw)| Store::compile(name, raw)).collect::<Result<_, _>>()?;
+        stores.iter().map(|(name, raw)| Store::compile(name, &raw.0)).collect::<Result<_, _>>()?;
     let mut rules: Vec<QuotaRule> = Vec::with_capacity(quotas.len());
-    for (index, raw) in quotas.iter().enumerate() {
+    for (index, Object(raw)) in quotas.iter().enumerate() {
         let rule =
             QuotaRule::compile(raw, &stores, tag_names).map_err(|e| e.within(&format!("quotas[{index}]")))?;
         if rules.iter().any(|other| other.name == rule.name) {
@@ -223,7 +223,7 @@ impl QuotaRule {
         Ok(Self {
             name: raw.name.clone(),
             when: Selector::compile(&raw.when, tag_names).map_err(|e| e.within("when"))?,
-            limit: Limit::compile(&raw.limit)?,
+            limit: Limit::compile(&raw.limit.0)?,
             window: Window::parse(&raw.window.0).map_err(|problem| ConfigError::new("window", problem))?,
             mode: raw.mode,
             store: store(raw.store.as_deref(), stores)?,

@@ -1,6 +1,6 @@
 //! Tags: whom a call is for.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Object};
 use crate::selector::{Pattern, is_reserved};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const MAX_VALUE_BYTES: usize = 256;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawTag {
-    from: Option<Vec<RawSource>>,
+    from: Option<Vec<Object<RawSource>>>,
     value: Option<String>,
     #[serde(default)]
     required: Required,
@@ -61,8 +61,8 @@ pub struct Tag {
 }
 
 /// Checks the tags of a configuration.
-pub fn compile_tags(raw: &BTreeMap<String, RawTag>) -> Result<TagRules, ConfigError> {
-    let compile = |(name, tag): (&String, &RawTag)| {
+pub fn compile_tags(raw: &BTreeMap<String, Object<RawTag>>) -> Result<TagRules, ConfigError> {
+    let compile = |(name, Object(tag)): (&String, &Object<RawTag>)| {
         Tag::compile(name, tag).map_err(|e| e.within(&format!("tags.{name}")))
     };
     let tags: Vec<Tag> = raw.iter().map(compile).collect::<Result<_, _>>()?;
@@ -88,7 +88,7 @@ impl Tag {
                 format!("`{name}` is a label of Tollgate's own, choose another name"),
             ));
         }
-        let headers = raw.from.iter().flatten().map(|s| s.header.to_ascii_lowercase()).collect();
+        let headers = raw.from.iter().flatten().map(|s| s.0.header.to_ascii_lowercase()).collect();
         match (&raw.from, &raw.value) {
             (None, None) => return Err(ConfigError::new("", "needs `from` or `value`")),
             (Some(_), Some(_)) => return Err(ConfigError::new("", "has both `from` and `value`, keep one")),
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn rules(json: &str) -> Result<TagRules, String> {
-        let raw: BTreeMap<String, RawTag> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        let raw: BTreeMap<String, Object<RawTag>> = serde_json::from_str(json).map_err(|e| e.to_string())?;
         compile_tags(&raw).map_err(|e| e.to_string())
     }
 

@@ -7,8 +7,7 @@ use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use tollgate_policy::{
-    ConfigError, Facts, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
+use tollgate_policy::{ConfigError, Facts, Object, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
 };
 use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
 use tollgate_record::Record;
@@ -144,7 +143,7 @@ impl Rules {
         let value: Value =
             serde_json::from_slice(json).map_err(|e| ConfigError::new("", format!("not valid JSON: {e}")))?;
         let version = digest(&value);
-        let raw: RawConfig = serde_path_to_error::deserialize(value)
+        let Object(raw): Object<RawConfig> = serde_path_to_error::deserialize(value)
             .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
         Self::from_raw(&raw, version)
     }
@@ -152,8 +151,8 @@ impl Rules {
     fn from_raw(raw: &RawConfig, version: String) -> Result<Self, ConfigError> {
         let tags = compile_tags(&raw.tags)?;
         let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
-        let upstreams = each("upstreams", &raw.upstreams, Upstream::compile)?;
-        let prices = price_book(&raw.pricing)?;
+        let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
+        let prices = price_book(&raw.pricing.0)?;
         let needs_route =
             upstreams.iter().any(|u| u.when.needs_route()) || quotas.iter().any(|q| q.when.needs_route());
         Ok(Self {
@@ -164,12 +163,12 @@ impl Rules {
             stores,
             price_version: prices.version().to_owned(),
             prices,
-            adjustments: adjustments(&raw.pricing, tags.names())?,
-            trusted_costs: trusted(&raw.pricing),
-            views: views(&raw.emit, &tags)?,
-            max_series: max_series(&raw.emit)?,
-            response_headers: response_headers(&raw.emit)?,
-            properties: properties(&raw.emit)?,
+            adjustments: adjustments(&raw.pricing.0, tags.names())?,
+            trusted_costs: trusted(&raw.pricing.0),
+            views: views(&raw.emit.0, &tags)?,
+            max_series: max_series(&raw.emit.0)?,
+            response_headers: response_headers(&raw.emit.0)?,
+            properties: properties(&raw.emit.0)?,
             tags,
             needs_route,
             version,
@@ -255,7 +254,7 @@ fn dialect(name: &str) -> Result<DialectName, ConfigError> {
 }
 
 fn price_book(raw: &RawPricing) -> Result<PriceBook, ConfigError> {
-    let overrides = each("pricing.overrides", &raw.overrides, |raw| {
+    let overrides = each("pricing.overrides", &raw.overrides, |Object(raw)| {
         if raw.free != raw.rates.is_empty() {
             return Err(ConfigError::new("", "needs either `rates` or `free: true`"));
         }
@@ -274,7 +273,7 @@ fn override_of(raw: &RawOverride) -> Result<Override, PriceError> {
 }
 
 fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<(Selector, Factor)>, ConfigError> {
-    each("pricing.adjustments", &raw.adjustments, |raw| {
+    each("pricing.adjustments", &raw.adjustments, |Object(raw)| {
         let when = Selector::compile(&raw.when, tag_names).map_err(|e| e.within("when"))?;
         let factor =
             Factor::from_percent(&raw.percent.0).map_err(|e| ConfigError::new("percent", e.to_string()))?;

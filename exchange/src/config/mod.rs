@@ -5,3 +5,6 @@ mod raw;
 
 pub use compile::{Hold, Property, ResponseHeader, Rules, Upstream, View};
 pub(crate) use compile::{Label, early_facts};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use tollgate_policy::{RawQuota, RawSelector, RawStore, RawTag};
+use tollgate_policy::{Object, RawQuota, RawSelector, RawStore, RawTag};
 
 /// The whole configuration; `{}` meters and prices, and holds and denies nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -10,12 +10,12 @@ use tollgate_policy::{RawQuota, RawSelector, RawStore, RawTag};
 pub(super) struct RawConfig {
     pub namespace: Option<String>,
     pub hold: RawHold,
-    pub upstreams: Vec<RawUpstream>,
-    pub pricing: RawPricing,
-    pub tags: BTreeMap<String, RawTag>,
-    pub quotas: Vec<RawQuota>,
-    pub stores: BTreeMap<String, RawStore>,
-    pub emit: RawEmit,
+    pub upstreams: Vec<Object<RawUpstream>>,
+    pub pricing: Object<RawPricing>,
+    pub tags: BTreeMap<String, Object<RawTag>>,
+    pub quotas: Vec<Object<RawQuota>>,
+    pub stores: BTreeMap<String, Object<RawStore>>,
+    pub emit: Object<RawEmit>,
 }
 
 /// How a request waits for its body where a rule needs it.
@@ -52,8 +52,8 @@ pub(super) enum RawIncludeUsage {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPricing {
     pub trust_reported_cost: Option<Vec<String>>,
-    pub overrides: Vec<RawOverride>,
-    pub adjustments: Vec<RawAdjustment>,
+    pub overrides: Vec<Object<RawOverride>>,
+    pub adjustments: Vec<Object<RawAdjustment>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,0 +1,96 @@
+use super::Rules;
+
+fn refused(json: &str) -> String {
+    Rules::compile(json.as_bytes()).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_is_a_configuration() {
+    for json in ["", "  \n", "{}"] {
+        let rules = Rules::compile(json.as_bytes()).unwrap();
+        assert!(rules.quotas.is_empty() && rules.tags.tags().is_empty() && rules.namespace == "default");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_path_and_legal_values() {
+    for (json, message) in [
+        ("[]", "invalid type: sequence, expected an object"),
+        (r#"{"emit":[]}"#, "emit: invalid type: sequence, expected an object"),
+        ("{", "not valid JSON: EOF while parsing an object at line 1 column 1"),
+        (r#"{"taags":{}}"#, "taags: unknown field `taags`, expected one of `namespace`, `hold`"),
+        (r#"{"hold":"maybe"}"#, "hold: unknown variant `maybe`, expected one of `headers`, `body`, `never`"),
+        (r#"{"tags":{"team":{"form":[]}}}"#, "tags.team.form: unknown field `form`, expected one of `from`"),
+        (r#"{"tags":{"team":{"from":[{"header":7}]}}}"#, "tags.team.from[0].header: invalid type: integer `7`, expected a string"),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"dya"}]}"#,
+            "quotas[0].window: unknown unit `dya`, expected one of minute, hour",
+        ),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"usd":12.5},"window":"day"}]}"#,
+            "quotas[0].limit.usd: invalid type: floating point `12.5`, expected USD as a decimal string such as \"12.50\"",
+        ),
+        (r#"{"quotas":[{"name":"a","limit":{"usd":"-1"},"window":"day"}]}"#, "quotas[0].limit.usd: invalid value: string \"-1\""),
+        (r#"{"quotas":[{"name":"a","limit":{},"window":"day"}]}"#, "quotas[0].limit: needs exactly one of `usd`"),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"day","per":["taem"]}]}"#,
+            "quotas[0].per[0]: unknown tag `taem`, expected one of `provider`, `model`",
+        ),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"day","store":"redis"}]}"#,
+            "quotas[0].store: unknown store `redis`, expected one of `local`",
+        ),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"day"},{"name":"a","limit":{"requests":1},"window":"day"}]}"#,
+            "quotas[1].name: `a` stands twice",
+        ),
+        (r#"{"stores":{"r":{"cluster":"c","protocol":"resp"}}}"#, "stores.r.protocol: unknown variant `resp`, expected `webdis`"),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","timeout_ms":0}}}"#,
+            "stores.r.timeout_ms: `0` is not between 1 and 10000",
+        ),
+        (
+            r#"{"upstreams":[{"when":{"team":"x"},"provider":"p"}]}"#,
+            "upstreams[0].when.team: `team` is not known yet when the upstream is chosen",
+        ),
+        (r#"{"upstreams":[{"provider":"p","dialect":"x"}]}"#, "upstreams[0].dialect: unknown dialect `x`, expected one of `openai`"),
+        (
+            r#"{"pricing":{"overrides":[{"provider":"p","model":"m","rates":{"input":2.5}}]}}"#,
+            "pricing.overrides[0].rates.input: invalid type: floating point `2.5`, expected a decimal string",
+        ),
+        (r#"{"pricing":{"overrides":[{"provider":"p","model":"m"}]}}"#, "pricing.overrides[0]: needs either `rates` or `free: true`"),
+        (r#"{"pricing":{"adjustments":[{"percent":"-101"}]}}"#, "pricing.adjustments[0].percent: "),
+        (r#"{"emit":{"views":[["taem"]]}}"#, "emit.views[0][0]: unknown label `taem`, expected one of `provider`"),
+        (r#"{"emit":{"max_series":0}}"#, "emit.max_series: `0` is not between 1 and 100000"),
+        (r#"{"emit":{"properties":["cost"]}}"#, "emit.properties[0]: unknown property `cost`, expected one of `cost_usd`"),
+        (r#"{"emit":{"response_headers":["cost"]}}"#, "emit.response_headers[0]: unknown header `cost`, expected `decision`"),
+    ] {
+        let error = refused(json);
+        assert!(error.starts_with(message), "{json}\n  is       {error}\n  expected {message}");
+    }
+}
+
+#[test]
+fn no_type_name_of_ours_reaches_the_user() {
+    for json in ["[]", r#"{"quotas":{}}"#, r#"{"tags":{"team":[]}}"#, r#"{"emit":3}"#] {
+        let error = refused(json);
+        assert!(!error.contains("Raw"), "{error}");
+    }
+}
+
+#[test]
+fn the_version_tells_configurations_apart_and_ignores_the_order_of_members() {
+    let version = |json: &str| Rules::compile(json.as_bytes()).unwrap().version;
+    let (a, b) = (r#"{"namespace":"x","hold":"never"}"#, r#"{"hold":"never","namespace":"x"}"#);
+    assert_eq!(version(a), version(b));
+    assert_ne!(version(a), version(r#"{"namespace":"y","hold":"never"}"#));
+    assert_eq!(version(a).len(), 16);
+}
+
+#[test]
+fn counts_may_be_spelled_as_doubles_but_not_as_fractions() {
+    let quota = |requests: &str| format!(r#"{{"quotas":[{{"name":"a","limit":{{"requests":{requests}}},"window":"day"}}]}}"#);
+    assert_eq!(Rules::compile(quota("1e6").as_bytes()).unwrap().quotas[0].limit.amount, 1_000_000);
+    assert!(refused(&quota("1.5")).starts_with("quotas[0].limit.requests: invalid value: floating point `1.5`"));
+    assert!(refused(&quota("-1")).starts_with("quotas[0].limit.requests: invalid"));
+}
