@@ -13,6 +13,7 @@ pub mod envoy;
 pub mod error;
 pub mod http;
 mod http1;
+mod http2;
 pub mod scenario;
 pub mod stats;
 pub mod upstream;

@@ -1,5 +1,6 @@
 //! A stand-in for an LLM provider: replays replies and records every request, with the times of its bytes.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::http::{End, Headers, Reply, Seen};
 
-mod plain;
+mod http1;
+mod http2;
 
 /// A server on a free port of 127.0.0.1 that lives as long as this value.
 pub struct Upstream {
@@ -93,7 +95,17 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let shared = Arc::clone(shared);
         // A connection that fails is a client that went away, which the record of its request says.
-        std::thread::spawn(move || drop(plain::serve(stream, &shared)));
+        std::thread::spawn(move || drop(serve(stream, &shared)));
+    }
+}
+
+/// HTTP/2 begins with a request line that HTTP/1 does not have.
+fn serve(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut first = [0; 3];
+    match stream.peek(&mut first)? {
+        3 if first == *b"PRI" => http2::serve(stream, shared),
+        _ => http1::serve(stream, shared),
     }
 }
 

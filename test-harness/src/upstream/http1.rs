@@ -11,7 +11,6 @@ use crate::http1::{self, BodyLength, Incoming};
 
 /// Serves one connection to its end.
 pub fn serve(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut connection = Connection { incoming: Incoming::new(stream.try_clone()?), stream };
     while let Some(head) = connection.incoming.head()? {
         let length = BodyLength::of(&head.headers, BodyLength::Known(0));

@@ -1,23 +1,30 @@
 //! A client that can be slow, odd, or gone in the middle.
 
+mod http2;
+
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::http::{End, Framing, Headers, Request, Response};
+use crate::http::{End, Framing, Headers, Request, Response, Version};
 use crate::http1::{self, BodyLength, Incoming};
 
 /// Longer than any scenario lets a call take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Where a request names none.
+const HOST: &str = "llm.test";
 
 /// Sends `request` and reads the response to its end, or as far as the request says.
 ///
 /// # Errors
 /// Where no connection can be made, or nothing comes for 20 s.
 pub fn call(address: SocketAddr, request: &Request) -> Result<Response, Error> {
-    let stream = connect(address).map_err(Error::io(format!("cannot connect to {address}")))?;
-    exchange(stream, request).map_err(Error::io(format!("no answer to {}", request.path)))
+    let response = match request.version {
+        Version::Http1 => connect(address).and_then(|stream| exchange(stream, request)),
+        Version::Http2 => http2::call(address, request),
+    };
+    response.map_err(Error::io(format!("no answer from {address} to {}", request.path)))
 }
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
@@ -62,7 +69,7 @@ fn head_of(request: &Request) -> Vec<u8> {
     let method = method(request);
     let mut headers = request.headers.clone();
     if !headers.has("host") {
-        headers.0.insert(0, ("host".to_owned(), b"llm.test".to_vec()));
+        headers.0.insert(0, ("host".to_owned(), HOST.into()));
     }
     let framed = headers.has("content-length") || headers.has("transfer-encoding");
     let bodiless = method == "GET" && request.body.is_empty();
