@@ -5,9 +5,17 @@
 //! the length of a body. [`ResponseReader::finish`] says what the provider reported.
 
 mod call;
+mod dialect;
+mod draft;
+mod field;
+mod finds;
+mod json;
+mod providers;
 mod report;
 mod request;
 mod response;
+mod routes;
+mod stream;
 mod usage;
 
 pub use call::{

@@ -1,7 +1,17 @@
 //! Reads a request's body as it passes, and adds `stream_options.include_usage` on the way.
 
+mod edits;
+mod form;
+mod json;
+
+use std::fmt;
+
+use form::FormReader;
+use json::JsonReader;
+
 use crate::End;
-use crate::call::Call;
+use crate::call::{Call, RequestBody};
+use crate::dialect::Dialect;
 
 /// By how many bytes the announced content-length is raised beforehand under [`Injection::Length`].
 pub const INJECTION_ROOM: u64 = 64;
@@ -21,7 +31,7 @@ pub enum Injection {
 /// What a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFacts {
-    /// The model as on the wire, from the body or the path.
+    /// The model as on the wire: from the path where that names one, else from the body.
     pub model: Option<String>,
     /// Whether a stream was asked for.
     pub stream: Option<bool>,
@@ -46,32 +56,100 @@ pub struct RequestFacts {
 }
 
 /// Push reader over a request's body. Memory does not grow with the body.
-#[derive(Debug)]
 pub struct RequestReader {
+    dialect: &'static Dialect,
     facts: RequestFacts,
+    body: Body,
+    injection: Injection,
+    /// How many bytes came.
+    came: u64,
+    /// How many bytes went on.
+    went: u64,
+    /// By how many bytes the body may still grow.
+    room: u64,
+    padded: bool,
+}
+
+enum Body {
+    Json(Box<JsonReader>),
+    Form(Box<FormReader>),
+    Closed,
 }
 
 impl RequestReader {
-    /// A reader for the body of `call`.
+    /// A reader for the body of `call`. `injection` is honoured even where nothing may be injected: under
+    /// [`Injection::Length`] the body is then only filled up.
     pub fn new(call: &Call, injection: Injection) -> Self {
-        let _ = injection;
-        let model = call.path_model().map(str::to_owned);
-        Self { facts: RequestFacts { model, stream: call.path_stream(), ..RequestFacts::default() } }
+        let facts = RequestFacts {
+            model: call.path_model().map(str::to_owned),
+            stream: call.path_stream().or(call.streams_by_default()),
+            ..RequestFacts::default()
+        };
+        let injects = call.may_inject() && injection != Injection::Off;
+        let body = match &call.body {
+            RequestBody::Json => Body::Json(Box::new(JsonReader::new(call, injects))),
+            RequestBody::Form(boundary) => Body::Form(Box::new(FormReader::new(boundary))),
+            RequestBody::Closed => Body::Closed,
+        };
+        let room = match injection {
+            Injection::Length(_) => INJECTION_ROOM,
+            Injection::Off | Injection::Chunked => u64::MAX,
+        };
+        Self { dialect: call.dialect(), facts, body, injection, came: 0, went: 0, room, padded: false }
     }
 
     /// Takes the next bytes. `Some` is what must go on in their place.
     pub fn feed(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
-        let _ = (chunk, end);
-        None
+        let changed = match &mut self.body {
+            Body::Json(reader) => reader.feed(chunk, end, &mut self.room, &mut self.facts),
+            Body::Form(reader) => {
+                reader.feed(chunk, &mut self.facts);
+                None
+            }
+            Body::Closed => None,
+        };
+        self.came = self.came.saturating_add(length(chunk));
+        self.went = self.went.saturating_add(length(changed.as_deref().unwrap_or(chunk)));
+        self.fill_up(chunk, changed)
+    }
+
+    /// Adds white space once all announced bytes have come, so that the raised length is met.
+    fn fill_up(&mut self, chunk: &[u8], changed: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let Injection::Length(announced) = self.injection else { return changed };
+        if self.padded || self.came < announced {
+            return changed;
+        }
+        self.padded = true;
+        let promised = self.came.saturating_add(INJECTION_ROOM);
+        let missing = promised.checked_sub(self.went).and_then(|missing| usize::try_from(missing).ok());
+        let mut bytes = changed.unwrap_or_else(|| chunk.to_vec());
+        bytes.resize(bytes.len().saturating_add(missing.unwrap_or_default()), b' ');
+        Some(bytes)
     }
 
     /// Whether later bytes still matter; if not, they need not be fed.
     pub fn wants_more(&self) -> bool {
-        false
+        let fills = matches!(self.injection, Injection::Length(_)) && !self.padded;
+        fills
+            || match &self.body {
+                Body::Json(reader) => reader.wants_more(),
+                Body::Form(reader) => reader.wants_more(),
+                Body::Closed => false,
+            }
     }
 
     /// What is known so far.
     pub fn facts(&self) -> &RequestFacts {
         &self.facts
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for RequestReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestReader").field("dialect", &self.dialect.name).finish_non_exhaustive()
     }
 }

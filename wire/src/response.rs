@@ -1,9 +1,22 @@
 //! Reads a response's body as it passes.
 
+mod cutter;
+mod events;
+
+use std::fmt;
+
+use cutter::Cutter;
+use events::EventReader;
+use memchr::memmem;
+
 use crate::End;
 use crate::call::Call;
-use crate::report::Reported;
+use crate::dialect::{Dialect, UsageKind};
+use crate::draft::{Draft, Whole};
+use crate::finds::Finds;
+use crate::report::{Problem, Reported};
 use crate::request::RequestFacts;
+use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink};
 
 /// What a response's head says.
 #[derive(Clone, Copy, Debug)]
@@ -28,33 +41,187 @@ pub enum Ended {
 }
 
 /// Push reader over a response's body. Memory does not grow with the body.
-#[derive(Debug)]
 pub struct ResponseReader {
-    reported: Reported,
+    dialect: &'static Dialect,
+    body: Body,
+    draft: Draft,
+    stream_asked: bool,
+    cuts: bool,
+    content: Option<memmem::Finder<'static>>,
+    saw_content: bool,
+}
+
+/// What the body turned out to be.
+enum Body {
+    /// Nothing has come yet.
+    Unknown,
+    Events(Box<EventReader>),
+    Json(Box<JsonReader>),
+    /// It is not read: an error, an encoding, sound.
+    Closed,
 }
 
 impl ResponseReader {
     /// A reader for the answer to `call`, whose request said `facts`.
     pub fn new(call: &Call, facts: &RequestFacts, head: &ResponseHead<'_>) -> Self {
-        let _ = (call, facts, head);
-        Self { reported: Reported::default() }
+        let dialect = call.dialect();
+        let mut draft = Draft::new(call);
+        let readable = (200..300).contains(&head.status);
+        let encoded = head.content_encoding.is_some_and(|coding| !matches!(coding.trim(), "" | "identity"));
+        if readable && encoded {
+            draft.problems.add(Problem::Encoded);
+        }
+        if readable {
+            draft.spoken(facts.characters);
+        }
+        if encoded && facts.injected {
+            draft.problems.add(Problem::UsageLeftIn);
+        }
+        Self {
+            dialect,
+            body: if readable && !encoded { Body::Unknown } else { Body::Closed },
+            draft,
+            stream_asked: facts.stream == Some(true),
+            cuts: facts.injected,
+            content: Some(memmem::Finder::new(dialect.content)),
+            saw_content: false,
+        }
     }
 
     /// Takes the next bytes. `Some` is what must go on in their place: only ever where the usage chunk
     /// that we asked for is taken out.
     pub fn feed(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
-        let _ = (chunk, end);
-        None
+        if let Some(finder) = &self.content
+            && finder.find(chunk).is_some()
+        {
+            self.saw_content = true;
+            self.content = None;
+        }
+        if matches!(self.body, Body::Unknown) {
+            self.body = self.sniff(chunk);
+        }
+        match (&mut self.body, end) {
+            (Body::Events(reader), End::Open) => reader.feed(chunk, &mut self.draft),
+            (Body::Events(reader), End::Last) => reader.finish(chunk, &mut self.draft),
+            (Body::Json(reader), _) => {
+                reader.feed(chunk, &mut self.draft);
+                None
+            }
+            (Body::Unknown | Body::Closed, _) => None,
+        }
     }
 
     /// Whether generated content has passed, for the time to the first token.
     pub fn saw_content(&self) -> bool {
-        false
+        self.saw_content
     }
 
     /// What the response reported.
-    pub fn finish(self, ended: Ended) -> Reported {
-        let _ = ended;
-        self.reported
+    pub fn finish(mut self, ended: Ended) -> Reported {
+        let mut complete = ended == Ended::Complete;
+        let mut stream = false;
+        match &mut self.body {
+            Body::Events(reader) => {
+                reader.end(&mut self.draft);
+                stream = true;
+            }
+            Body::Json(reader) => {
+                stream = reader.documents(&self.draft) && self.stream_asked;
+                let whole = reader.end(&mut self.draft);
+                if complete && !whole {
+                    self.draft.problems.add(Problem::Malformed);
+                }
+                complete |= !stream;
+            }
+            Body::Unknown | Body::Closed => {}
+        }
+        // Anthropic's first event has a count already, but only the last one has them all.
+        let needs_end = self.dialect.usage == UsageKind::Anthropic && stream;
+        let whole = self.draft.is_finished() || (complete && !needs_end);
+        let mut reported = self.draft.into_reported(if whole { Whole::Yes } else { Whole::No });
+        reported.stream = stream;
+        reported
+    }
+
+    /// Tells by its first byte what the body is: content types are not to be relied on.
+    fn sniff(&self, chunk: &[u8]) -> Body {
+        let blank = |byte: &&u8| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf);
+        match chunk.iter().find(blank) {
+            None => Body::Unknown,
+            Some(b'{' | b'[') => Body::Json(Box::new(JsonReader::new(self.dialect))),
+            Some(b':' | b'a'..=b'z') => {
+                let cutter = self.cuts.then(Cutter::new);
+                Body::Events(Box::new(EventReader::new(self.dialect, cutter)))
+            }
+            Some(_) => Body::Closed,
+        }
+    }
+}
+
+impl fmt::Debug for ResponseReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseReader").field("dialect", &self.dialect.name).finish_non_exhaustive()
+    }
+}
+
+/// Reads one JSON document, several after each other, or an array of them.
+#[derive(Debug)]
+struct JsonReader {
+    scanner: Scanner,
+    finds: Finds,
+}
+
+impl JsonReader {
+    fn new(dialect: &Dialect) -> Self {
+        let wants = dialect.response;
+        Self { scanner: Scanner::new(wants, Root::ObjectsOrArray), finds: Finds::new(wants) }
+    }
+
+    fn feed(&mut self, chunk: &[u8], draft: &mut Draft) {
+        self.scanner.feed(chunk, &mut Documents { finds: &mut self.finds, draft });
+    }
+
+    fn documents(&self, draft: &Draft) -> bool {
+        draft.documents > 0
+    }
+
+    /// Takes in a document that was left open, and says whether all were whole.
+    fn end(&mut self, draft: &mut Draft) -> bool {
+        if self.scanner.overlong {
+            draft.problems.add(Problem::Overlong);
+        }
+        let whole = self.scanner.is_outside() && !self.scanner.malformed;
+        if !self.scanner.is_outside() {
+            draft.absorb(&self.finds);
+        }
+        whole
+    }
+}
+
+/// Takes in each document at its end.
+struct Documents<'a> {
+    finds: &'a mut Finds,
+    draft: &'a mut Draft,
+}
+
+impl Sink for Documents<'_> {
+    fn mark(&self) -> usize {
+        self.finds.mark()
+    }
+    fn repeats(&mut self, wants: Set, mark: usize) {
+        self.finds.repeats(wants, mark);
+    }
+    fn begins(&mut self, wants: Set, first: u8, at: usize) {
+        self.finds.begins(wants, first, at);
+    }
+    fn value(&mut self, wants: Set, raw: &[u8]) {
+        self.finds.value(wants, raw);
+    }
+    fn closes(&mut self, wants: Set, content: Content, at: usize) {
+        self.finds.closes(wants, content, at);
+        if wants == 0 {
+            self.draft.absorb(self.finds);
+            self.finds.clear();
+        }
     }
 }

@@ -1,0 +1,200 @@
+//! The dialects: which fields matter in a request and a response, and what kind of report they carry.
+//!
+//! A dialect is one row of data. What differs in reading a report is [`UsageKind`]; what differs between
+//! providers of one dialect is [`crate::providers::Habit`].
+
+mod fields;
+
+use crate::call::ErrorDialect;
+use crate::stream::json_fields::Want;
+
+/// One dialect of one kind of call.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Names the row in debug output.
+    pub(crate) name: &'static str,
+    pub(crate) request: &'static [Want],
+    pub(crate) response: &'static [Want],
+    pub(crate) usage: UsageKind,
+    pub(crate) errors: ErrorDialect,
+    pub(crate) finishes: Finishes,
+    pub(crate) option: UsageOption,
+    /// Bytes by which an event that carries generated content is known.
+    pub(crate) content: &'static [u8],
+}
+
+/// How a report is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UsageKind {
+    /// OpenAI's two spellings and their many relatives; cached tokens are inside the input.
+    OpenAi,
+    /// Anthropic: cached tokens are outside the input; the reports of a stream overlay each other.
+    Anthropic,
+    /// Gemini: thoughts and tool prompts are outside; the last report of a stream counts.
+    Gemini,
+    /// Gemini's interactions.
+    Interactions,
+    /// Bedrock Converse: cached tokens are outside the input.
+    Converse,
+    /// Bedrock InvokeModel: whatever the vendor's body says, else AWS's own counts.
+    Invoke,
+    /// Cohere: billed units.
+    Cohere,
+    /// Mistral's OCR.
+    Pages,
+    /// Counts that stand alone, added up.
+    Bare,
+}
+
+/// Whether the ends that the events of a stream tell are added or replace each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finishes {
+    /// Each choice ends once.
+    Add,
+    /// Every event may tell them all.
+    Replace,
+}
+
+/// Whether a stream reports usage only if `stream_options.include_usage` asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UsageOption {
+    /// The dialect has the option.
+    Takes,
+    /// It has no such option.
+    Unknown,
+}
+
+const OPENAI: Dialect = Dialect {
+    name: "openai",
+    request: fields::CHAT_REQUEST,
+    response: fields::CHAT,
+    usage: UsageKind::OpenAi,
+    errors: ErrorDialect::OpenAi,
+    finishes: Finishes::Add,
+    option: UsageOption::Unknown,
+    content: b"\"choices\"",
+};
+
+/// OpenAI's chat completions and completions.
+pub(crate) static CHAT: Dialect = Dialect { name: "chat", option: UsageOption::Takes, ..OPENAI };
+
+/// OpenAI's embeddings, moderations and other calls with one plain answer.
+pub(crate) static PLAIN: Dialect = Dialect { name: "plain", content: b"{", ..OPENAI };
+
+/// OpenAI's Responses.
+pub(crate) static RESPONSES: Dialect = Dialect {
+    name: "responses",
+    request: fields::RESPONSES_REQUEST,
+    response: fields::RESPONSES,
+    finishes: Finishes::Replace,
+    content: b".delta\"",
+    ..OPENAI
+};
+
+/// OpenAI's images.
+pub(crate) static IMAGES: Dialect = Dialect {
+    name: "images",
+    request: fields::IMAGES_REQUEST,
+    response: fields::IMAGES,
+    content: b"b64_json",
+    ..OPENAI
+};
+
+/// OpenAI's speech: the request's text is what is billed.
+pub(crate) static SPEECH: Dialect =
+    Dialect { name: "speech", request: fields::SPEECH_REQUEST, content: b"", ..OPENAI };
+
+/// OpenAI's transcriptions and translations.
+pub(crate) static TRANSCRIPTION: Dialect =
+    Dialect { name: "transcription", response: fields::TRANSCRIPTION, content: b"text", ..OPENAI };
+
+/// Mistral's OCR.
+pub(crate) static OCR: Dialect =
+    Dialect { name: "ocr", response: fields::OCR, usage: UsageKind::Pages, content: b"pages", ..OPENAI };
+
+/// Anthropic's Messages.
+pub(crate) static MESSAGES: Dialect = Dialect {
+    name: "messages",
+    request: fields::MESSAGES_REQUEST,
+    response: fields::MESSAGES,
+    usage: UsageKind::Anthropic,
+    errors: ErrorDialect::Anthropic,
+    content: b"content_block_delta",
+    ..OPENAI
+};
+
+/// Gemini's generateContent and streamGenerateContent.
+pub(crate) static GEMINI: Dialect = Dialect {
+    name: "gemini",
+    request: fields::GEMINI_REQUEST,
+    response: fields::GEMINI,
+    usage: UsageKind::Gemini,
+    errors: ErrorDialect::Gemini,
+    finishes: Finishes::Replace,
+    content: b"\"candidates\"",
+    ..OPENAI
+};
+
+/// Gemini's interactions.
+pub(crate) static INTERACTIONS: Dialect = Dialect {
+    name: "interactions",
+    response: fields::INTERACTIONS,
+    usage: UsageKind::Interactions,
+    errors: ErrorDialect::Gemini,
+    finishes: Finishes::Replace,
+    content: b"delta",
+    ..OPENAI
+};
+
+/// Vertex's `:predict`.
+pub(crate) static PREDICT: Dialect = Dialect {
+    name: "predict",
+    response: fields::PREDICT,
+    usage: UsageKind::Bare,
+    errors: ErrorDialect::Gemini,
+    content: b"predictions",
+    ..OPENAI
+};
+
+/// Bedrock's Converse.
+pub(crate) static CONVERSE: Dialect = Dialect {
+    name: "converse",
+    request: fields::CONVERSE_REQUEST,
+    response: fields::CONVERSE,
+    usage: UsageKind::Converse,
+    errors: ErrorDialect::Bedrock,
+    content: b"contentBlockDelta",
+    ..OPENAI
+};
+
+/// Bedrock's InvokeModel.
+pub(crate) static INVOKE: Dialect = Dialect {
+    name: "invoke",
+    request: fields::INVOKE_REQUEST,
+    response: fields::INVOKE,
+    usage: UsageKind::Invoke,
+    errors: ErrorDialect::Bedrock,
+    content: b"chunk",
+    ..OPENAI
+};
+
+/// Cohere, both versions, and its rerank and embed.
+pub(crate) static COHERE: Dialect = Dialect {
+    name: "cohere",
+    response: fields::COHERE,
+    usage: UsageKind::Cohere,
+    errors: ErrorDialect::Cohere,
+    content: b"text",
+    ..OPENAI
+};
+
+/// Ollama's own API.
+pub(crate) static OLLAMA: Dialect = Dialect {
+    name: "ollama",
+    request: fields::OLLAMA_REQUEST,
+    response: fields::OLLAMA,
+    usage: UsageKind::Bare,
+    errors: ErrorDialect::Ollama,
+    content: b"{",
+    ..OPENAI
+};

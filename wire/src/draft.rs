@@ -1,0 +1,270 @@
+//! A report in the making: what the documents of a response have said so far.
+
+use tollgate_pricing::{Quantity, UnitKind};
+
+use crate::call::Call;
+use crate::dialect::{Dialect, Finishes, UsageKind};
+use crate::field::Role;
+use crate::finds::Finds;
+use crate::json::{Value, unescape};
+use crate::providers::{self, Habit};
+use crate::report::{Problem, Problems, Reported, Source};
+use crate::usage::{self, Overlay, Reading, ReportedUsage, plus};
+
+/// Names longer than this are no names.
+const LONGEST_NAME: usize = 512;
+
+/// More ends than this are not told one by one.
+const MOST_FINISHES: usize = 128;
+
+/// What is known of a response.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    dialect: &'static Dialect,
+    habits: &'static [Habit],
+    pub(crate) id: Option<String>,
+    pub(crate) model: Option<String>,
+    tier: Option<String>,
+    speed: Option<String>,
+    finishes: Vec<String>,
+    /// The last report.
+    usage: Option<Vec<u8>>,
+    /// All reports laid over each other, in the dialects where that counts.
+    overlay: Overlay,
+    metrics: Option<Vec<u8>>,
+    /// Counts that stand alone, in the body or in headers.
+    pub(crate) bare: ReportedUsage,
+    /// Things that are counted beside the usage.
+    beside: ReportedUsage,
+    pub(crate) documents: u64,
+    pub(crate) problems: Problems,
+}
+
+impl Draft {
+    pub(crate) fn new(call: &Call) -> Self {
+        Self {
+            dialect: call.dialect(),
+            habits: providers::habits(call.provider()),
+            id: None,
+            model: None,
+            tier: None,
+            speed: None,
+            finishes: Vec::new(),
+            usage: None,
+            overlay: Overlay::default(),
+            metrics: None,
+            bare: ReportedUsage::default(),
+            beside: ReportedUsage::default(),
+            documents: 0,
+            problems: Problems::default(),
+        }
+    }
+
+    /// Takes in one document.
+    pub(crate) fn absorb(&mut self, finds: &Finds) {
+        self.documents = self.documents.saturating_add(1);
+        if finds.has(Role::Error) {
+            self.problems.add(Problem::ErrorInStream);
+        }
+        if finds.overlong {
+            self.problems.add(Problem::Overlong);
+        }
+        if finds.has(Role::Picture) {
+            self.add_beside(UnitKind::Images, finds.sights);
+        }
+        if self.dialect.finishes == Finishes::Replace && (finds.has(Role::Finish) || finds.has(Role::Status)) {
+            self.finishes.clear();
+        }
+        if finds.has(Role::OutputType) || finds.has(Role::Searches) {
+            self.beside = ReportedUsage::default();
+        }
+        for (role, raw) in finds.iter() {
+            self.take(role, raw);
+        }
+    }
+
+    fn take(&mut self, role: Role, raw: &[u8]) {
+        match role {
+            Role::Id => replace(&mut self.id, name(raw)),
+            Role::Model => replace(&mut self.model, name(raw)),
+            Role::Tier => replace(&mut self.tier, name(raw)),
+            Role::Speed => replace(&mut self.speed, name(raw)),
+            Role::Finish => self.finish(name(raw)),
+            Role::Status => {
+                self.finishes.clear();
+                self.finish(name(raw).filter(|status| status != "in_progress" && status != "queued"));
+            }
+            Role::Usage => self.take_usage(raw),
+            Role::Metrics => self.metrics = Some(raw.to_vec()),
+            Role::InputCount => self.bare.input = plus(self.bare.input, self.count(raw)),
+            Role::OutputCount => self.bare.output = plus(self.bare.output, self.count(raw)),
+            Role::OutputType => self.count_tool(name(raw)),
+            Role::Searches => {
+                let searches = Value::parse(raw).map(|value| value.list().len()).filter(|count| *count > 0);
+                self.add_beside(UnitKind::WebSearch, searches.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
+            }
+            Role::AudioSeconds => {
+                let seconds = Value::parse(raw).and_then(|value| value.decimal(&[]));
+                self.beside.note_decimal(UnitKind::AudioSeconds, seconds);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_usage(&mut self, raw: &[u8]) {
+        let Some(value) = Value::parse(raw).filter(Value::is_map) else {
+            self.problems.add(Problem::Malformed);
+            return;
+        };
+        if matches!(self.dialect.usage, UsageKind::Anthropic | UsageKind::Invoke) {
+            self.overlay.add(&value);
+        }
+        self.usage = Some(raw.to_vec());
+    }
+
+    fn finish(&mut self, reason: Option<String>) {
+        if self.finishes.len() < MOST_FINISHES {
+            self.finishes.extend(reason.filter(|reason| !reason.is_empty()));
+        }
+    }
+
+    fn count(&mut self, raw: &[u8]) -> Option<u64> {
+        let value = Value::parse(raw)?;
+        match value.count(&[]) {
+            crate::json::Count::Whole(count) => Some(count),
+            _ => {
+                self.bare.inconsistent = true;
+                None
+            }
+        }
+    }
+
+    fn count_tool(&mut self, kind: Option<String>) {
+        let unit = match kind.as_deref() {
+            Some("web_search_call") => UnitKind::WebSearch,
+            Some("file_search_call") => UnitKind::FileSearch,
+            Some("code_interpreter_call") => UnitKind::CodeExecution,
+            _ => return,
+        };
+        self.add_beside(unit, 1);
+    }
+
+    fn add_beside(&mut self, unit: UnitKind, count: u64) {
+        if let Some(quantity) = Quantity::from_whole(count).filter(|_| count > 0) {
+            let _too_many = self.beside.units.add(unit, quantity);
+        }
+    }
+
+    /// Characters that the request had spoken.
+    pub(crate) fn spoken(&mut self, characters: Option<u64>) {
+        self.add_beside(UnitKind::Characters, characters.unwrap_or_default());
+    }
+
+    /// Whether the response has told how it ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        !self.finishes.is_empty()
+    }
+
+    /// The report.
+    pub(crate) fn into_reported(mut self, whole: Whole) -> Reported {
+        let mut reading = self.reading();
+        self.apply_habits(&mut reading);
+        for (unit, quantity) in self.beside.units.iter() {
+            if reading.usage.units.get(unit).is_none() {
+                reading.usage.units.set(unit, quantity);
+            }
+        }
+        reading.usage.check();
+        if reading.usage.inconsistent {
+            self.problems.add(Problem::Inconsistent);
+        }
+        let usage = (!reading.usage.is_empty()).then_some(reading.usage);
+        let source = match (&usage, whole) {
+            (None, _) => Source::None,
+            (Some(_), Whole::Yes) => Source::Reported,
+            (Some(_), Whole::No) => Source::Partial,
+        };
+        Reported {
+            model: self.model,
+            id: self.id,
+            finish_reasons: self.finishes,
+            usage,
+            source,
+            stream: false,
+            service_tier: reading.tier.or(self.tier),
+            region: reading.region,
+            speed: reading.speed.or(self.speed),
+            cost: reading.cost,
+            cost_lines: reading.cost_lines,
+            parts: reading.parts,
+            problems: self.problems,
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        let value = self.usage.as_deref().and_then(Value::parse);
+        let mut reading = match (&value, self.dialect.usage) {
+            (None, _) => Reading::default(),
+            (Some(_), UsageKind::Anthropic) => self.overlay.reading(),
+            (Some(value), kind) => {
+                let reading = usage::read(kind, value);
+                let nothing = kind == UsageKind::Invoke && reading.usage.is_empty();
+                if nothing || self.overlay.is_anthropic() { self.overlay.reading() } else { reading }
+            }
+        };
+        let metrics = self.metrics.as_deref().and_then(Value::parse).map(|value| usage::read_metrics(&value));
+        let told = [metrics.map(|reading| reading.usage), Some(self.bare.clone())];
+        told.into_iter().flatten().for_each(|usage| fill(&mut reading.usage, &usage));
+        reading
+    }
+
+    fn apply_habits(&self, reading: &mut Reading) {
+        if self.dialect.usage != UsageKind::OpenAi || self.dialect.finishes == Finishes::Replace {
+            return;
+        }
+        let google = self.model.as_deref().is_some_and(|model| model.starts_with("google/"));
+        let usage = &mut reading.usage;
+        for habit in self.habits {
+            match habit {
+                Habit::ReasoningApartForGoogle if !google => {}
+                Habit::ReasoningApart | Habit::ReasoningApartForGoogle => {
+                    usage.output = plus(usage.output, usage.reasoning);
+                }
+                Habit::HiddenThinking => {
+                    usage.output = plus(usage.output, reading.unexplained);
+                    usage.reasoning = usage.reasoning.or(reading.unexplained);
+                }
+                Habit::TakesIncludeUsage | Habit::TakesIncludeUsageByVersion => {}
+            }
+        }
+    }
+}
+
+/// Whether the report that was seen is the final one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    Yes,
+    No,
+}
+
+/// Takes from `other` what `usage` does not know.
+fn fill(usage: &mut ReportedUsage, other: &ReportedUsage) {
+    usage.input = usage.input.or(other.input);
+    usage.output = usage.output.or(other.output);
+    usage.cache_read = usage.cache_read.or(other.cache_read);
+    usage.cache_write = usage.cache_write.or(other.cache_write);
+    usage.inconsistent |= other.inconsistent;
+}
+
+/// The text of a string, if it is one and short enough for a name.
+pub(crate) fn name(raw: &[u8]) -> Option<String> {
+    let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let text = unescape(inner).filter(|text| !text.is_empty() && text.len() <= LONGEST_NAME)?;
+    Some(text.into_owned())
+}
+
+fn replace(slot: &mut Option<String>, found: Option<String>) {
+    if found.is_some() {
+        *slot = found;
+    }
+}

@@ -1,0 +1,78 @@
+//! What the fields mean that scanners look for.
+
+/// The meaning of a wanted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    // Of requests and responses alike.
+    /// The model's name.
+    Model,
+    /// The service tier asked for or served.
+    Tier,
+
+    // Of requests.
+    /// Whether the answer is to be streamed.
+    Stream,
+    /// The object that may hold `include_usage`.
+    StreamOptions,
+    /// `stream_options.include_usage`.
+    IncludeUsage,
+    /// A bound on the output's tokens.
+    MaxOutput,
+    /// How many answers are asked for.
+    Choices,
+    /// Size of the pictures asked for.
+    ImageSize,
+    /// Quality of the pictures asked for.
+    ImageQuality,
+    /// Text that is to be spoken.
+    SpokenText,
+
+    // Of responses.
+    /// The response's id.
+    Id,
+    /// The report of usage. The last one counts, or overlays the earlier ones.
+    Usage,
+    /// Why generation ended; one for each choice.
+    Finish,
+    /// How a response stands, where that is not told in the end alone. The last one counts.
+    Status,
+    /// An error in place of, or in the middle of, a response.
+    Error,
+    /// The list of choices.
+    ChoiceList,
+    /// An element of the list of choices.
+    Choice,
+    /// The kind of an output item, by which calls of server tools are counted.
+    OutputType,
+    /// The web searches that a response made.
+    Searches,
+    /// A count of input tokens that stands alone; several are added up.
+    InputCount,
+    /// A count of output tokens that stands alone; several are added up.
+    OutputCount,
+    /// AWS's own measurement of an invocation.
+    Metrics,
+    /// Faster or slower serving, where it is told beside the usage.
+    Speed,
+    /// Seconds of audio, where they are told beside the usage.
+    AudioSeconds,
+    /// A picture that was made.
+    Picture,
+    /// A base64 text that holds the vendor's own event.
+    Payload,
+}
+
+impl Role {
+    /// Whether an event that carries it, not null, is always read. Other fields are read along.
+    pub(crate) const fn is_decisive(self) -> bool {
+        matches!(
+            self,
+            Self::Usage | Self::Finish | Self::Error | Self::InputCount | Self::OutputCount | Self::Metrics
+        )
+    }
+
+    /// Whether only its presence is asked for.
+    pub(crate) const fn is_sight(self) -> bool {
+        matches!(self, Self::StreamOptions | Self::Error | Self::ChoiceList | Self::Choice | Self::Picture)
+    }
+}

@@ -1,0 +1,130 @@
+//! What a scanner has found in one document.
+
+use crate::field::Role;
+use crate::stream::json_fields::{Content, Set, Sink, Want, indices};
+
+/// No document of ours has more finds than this; one that has is flagged.
+const MOST: usize = 512;
+
+/// No document of ours has more text to keep than this.
+const MOST_TEXT: usize = 256 * 1024;
+
+/// The finds of one document, in the order in which they stand there.
+#[derive(Debug)]
+pub(crate) struct Finds {
+    wants: &'static [Want],
+    items: Vec<Item>,
+    text: Vec<u8>,
+    /// The roles whose presence was seen.
+    seen: Set,
+    /// The arrays among them, and those of them that held nothing.
+    arrays: Set,
+    empty: Set,
+    /// How many pictures or choices were seen.
+    pub(crate) sights: u64,
+    pub(crate) overlong: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    index: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Finds {
+    pub(crate) fn new(wants: &'static [Want]) -> Self {
+        Self { wants, items: Vec::new(), text: Vec::new(), seen: 0, arrays: 0, empty: 0, sights: 0, overlong: false }
+    }
+
+    /// Forgets everything, for the next document.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.text.clear();
+        self.seen = 0;
+        self.empty = 0;
+        self.sights = 0;
+    }
+
+    /// The raw text of each find with its role.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Role, &[u8])> {
+        self.items.iter().filter_map(|item| {
+            let want = self.wants.get(item.index)?;
+            Some((want.role, self.text.get(item.start..item.end)?))
+        })
+    }
+
+    /// Whether something with that role was found or seen, null not counted.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        let seen = indices(self.seen).filter_map(|index| self.wants.get(index));
+        self.iter().any(|(found, _)| found == role) || seen.into_iter().any(|want| want.role == role)
+    }
+
+    /// Whether something was found that is always to be read.
+    pub(crate) fn is_decisive(&self) -> bool {
+        let seen = indices(self.seen).filter_map(|index| self.wants.get(index));
+        self.iter().any(|(role, _)| role.is_decisive()) || seen.into_iter().any(|want| want.role.is_decisive())
+    }
+
+    /// Whether there is a list of choices and it is empty.
+    pub(crate) fn has_empty_choices(&self) -> bool {
+        let mut empty = indices(self.empty).filter_map(|index| self.wants.get(index));
+        empty.any(|want| want.role == Role::ChoiceList)
+    }
+
+    /// Whether the last report of usage is an object.
+    pub(crate) fn usage_is_object(&self) -> bool {
+        let last = self.iter().filter(|(role, _)| *role == Role::Usage).last();
+        last.is_some_and(|(_, raw)| raw.starts_with(b"{"))
+    }
+}
+
+impl Sink for Finds {
+    fn mark(&self) -> usize {
+        self.items.len()
+    }
+
+    fn repeats(&mut self, wants: Set, mark: usize) {
+        self.seen &= !wants;
+        self.empty &= !wants;
+        if self.items.len() <= mark {
+            return;
+        }
+        let mut place = 0_usize;
+        self.items.retain(|item| {
+            let stays = place < mark || !indices(wants).any(|index| index == item.index);
+            place = place.saturating_add(1);
+            stays
+        });
+    }
+
+    fn begins(&mut self, wants: Set, first: u8, _at: usize) {
+        self.arrays = if first == b'[' { self.arrays | wants } else { self.arrays & !wants };
+        self.empty &= !wants;
+        if first != b'n' {
+            self.seen |= wants;
+            self.sights = self.sights.saturating_add(1);
+        }
+    }
+
+    fn value(&mut self, wants: Set, raw: &[u8]) {
+        if raw == b"null" {
+            self.seen &= !wants;
+            return;
+        }
+        if self.items.len() >= MOST || self.text.len().saturating_add(raw.len()) > MOST_TEXT {
+            self.overlong = true;
+            return;
+        }
+        let start = self.text.len();
+        self.text.extend_from_slice(raw);
+        let end = self.text.len();
+        self.items.extend(indices(wants).map(|index| Item { index, start, end }));
+    }
+
+    fn closes(&mut self, wants: Set, content: Content, _at: usize) {
+        if content == Content::Empty {
+            self.empty |= wants & self.arrays;
+        }
+    }
+}

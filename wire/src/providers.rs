@@ -1,0 +1,177 @@
+//! Providers: by which hosts they are known, and what is peculiar about their reports.
+
+use crate::routes::{self, Route};
+
+/// One provider.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    /// OpenTelemetry's name, or one in its style where it has none.
+    pub(crate) name: &'static str,
+    /// Its hosts: exact, or with one `*` that stands for any letters.
+    pub(crate) hosts: &'static [&'static str],
+    /// Paths that mean something else, or more, there than elsewhere.
+    pub(crate) routes: &'static [Route],
+    pub(crate) habits: &'static [Habit],
+}
+
+/// What is peculiar about a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// It takes `stream_options.include_usage`, and reports no usage of a stream without it.
+    TakesIncludeUsage,
+    /// The same, from the API version of 2024-09-01 on (Azure).
+    TakesIncludeUsageByVersion,
+    /// Reasoning is never inside the output of chat completions, whatever the total says.
+    ReasoningApart,
+    /// The same for models whose name begins with `google/`.
+    ReasoningApartForGoogle,
+    /// What the total has beyond input and output was thought (Gemini's OpenAI-compatible endpoint).
+    HiddenThinking,
+}
+
+use Habit::{
+    HiddenThinking, ReasoningApart, ReasoningApartForGoogle, TakesIncludeUsage, TakesIncludeUsageByVersion,
+};
+
+/// A provider whose paths are OpenAI's.
+const fn compatible(name: &'static str, hosts: &'static [&'static str], habits: &'static [Habit]) -> Provider {
+    Provider { name, hosts, routes: &[], habits }
+}
+
+const fn own(name: &'static str, hosts: &'static [&'static str], routes: &'static [Route]) -> Provider {
+    Provider { name, hosts, routes, habits: &[] }
+}
+
+/// All providers that are known by host.
+pub(crate) static PROVIDERS: &[Provider] = &[
+    compatible("openai", &["api.openai.com", "*.api.openai.com", "chatgpt.com"], &[TakesIncludeUsage]),
+    own("anthropic", &["api.anthropic.com"], &[]),
+    Provider {
+        name: "gcp.gemini",
+        hosts: &["generativelanguage.googleapis.com"],
+        routes: routes::GOOGLE,
+        habits: &[HiddenThinking, TakesIncludeUsage],
+    },
+    Provider {
+        name: "gcp.vertex_ai",
+        hosts: &["aiplatform.googleapis.com", "*aiplatform.googleapis.com", "*.rep.googleapis.com"],
+        routes: routes::GOOGLE,
+        habits: &[HiddenThinking, TakesIncludeUsage],
+    },
+    own("gcp.gen_ai", &["cloudcode-pa.googleapis.com"], routes::GOOGLE),
+    compatible(
+        "azure.ai.openai",
+        &["*.openai.azure.com", "*.cognitiveservices.azure.com", "*.services.ai.azure.com"],
+        &[TakesIncludeUsageByVersion],
+    ),
+    compatible("azure.ai.inference", &["*.inference.ai.azure.com", "*.models.ai.azure.com"], &[]),
+    own("aws.bedrock", &["bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"], routes::BEDROCK),
+    own("aws.bedrock", &["*.bedrock-runtime.*.vpce.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"], routes::BEDROCK),
+    compatible("aws.bedrock", &["bedrock-mantle.*.api.aws"], &[TakesIncludeUsage]),
+    own("aws.sagemaker", &["runtime.sagemaker.*.amazonaws.com"], &[]),
+    own("cohere", &["api.cohere.com", "api.cohere.ai", "production.api.cohere.ai"], routes::COHERE),
+    own("voyage_ai", &["api.voyageai.com"], &[]),
+    Provider {
+        name: "ollama",
+        hosts: &["ollama.com", "api.ollama.com"],
+        routes: routes::OLLAMA,
+        habits: &[TakesIncludeUsage],
+    },
+    compatible("mistral_ai", &["api.mistral.ai", "codestral.mistral.ai"], &[]),
+    compatible("groq", &["api.groq.com"], &[TakesIncludeUsage]),
+    compatible("x_ai", &["api.x.ai", "*.api.x.ai"], &[TakesIncludeUsage]),
+    Provider {
+        name: "deepseek",
+        hosts: &["api.deepseek.com"],
+        routes: &[],
+        habits: &[TakesIncludeUsage],
+    },
+    compatible("openrouter", &["openrouter.ai"], &[]),
+    compatible("perplexity", &["api.perplexity.ai"], &[ReasoningApart]),
+    compatible("vercel", &["ai-gateway.vercel.sh"], &[ReasoningApartForGoogle, TakesIncludeUsage]),
+    compatible("github_copilot", &["api.githubcopilot.com", "*.githubcopilot.com"], &[TakesIncludeUsage]),
+    compatible("github", &["models.github.ai", "models.inference.ai.azure.com"], &[TakesIncludeUsage]),
+    own("databricks", &["*.azuredatabricks.net", "*.cloud.databricks.com", "*.gcp.databricks.com"], routes::DATABRICKS),
+    own("writer", &["api.writer.com"], routes::WRITER),
+    compatible("moonshot_ai", &["api.moonshot.ai", "api.moonshot.cn"], &[TakesIncludeUsage]),
+    compatible("huggingface", &["router.huggingface.co", "api-inference.huggingface.co"], &[TakesIncludeUsage]),
+    compatible("huggingface", &["*.endpoints.huggingface.cloud"], &[TakesIncludeUsage]),
+    compatible("snowflake", &["*.snowflakecomputing.com"], &[TakesIncludeUsage]),
+    compatible("heroku", &["*.inference.heroku.com", "inference.heroku.com"], &[]),
+    compatible("cerebras", &["api.cerebras.ai"], &[TakesIncludeUsage]),
+    compatible("cloudflare", &["api.cloudflare.com", "gateway.ai.cloudflare.com"], &[]),
+    compatible("together", &["api.together.xyz", "api.together.ai"], &[TakesIncludeUsage]),
+    compatible("fireworks", &["api.fireworks.ai"], &[TakesIncludeUsage]),
+    compatible("avian", &["api.avian.io"], &[TakesIncludeUsage]),
+    compatible("doubleword", &["api.doubleword.ai"], &[TakesIncludeUsage]),
+    compatible("crusoe", &["api.inference.crusoecloud.com"], &[TakesIncludeUsage]),
+    compatible("venice", &["api.venice.ai"], &[TakesIncludeUsage]),
+    compatible("portkey", &["api.portkey.ai"], &[]),
+    compatible("zai", &["api.z.ai", "open.bigmodel.cn"], &[TakesIncludeUsage]),
+    compatible("alibaba", &["dashscope*.aliyuncs.com"], &[TakesIncludeUsage]),
+    compatible("ibm.watsonx.ai", &["*.ml.cloud.ibm.com"], &[]),
+    compatible("novita", &["api.novita.ai"], &[TakesIncludeUsage]),
+    compatible("deepinfra", &["api.deepinfra.com"], &[TakesIncludeUsage]),
+    compatible("sambanova", &["api.sambanova.ai"], &[TakesIncludeUsage]),
+    compatible("hyperbolic", &["api.hyperbolic.xyz"], &[]),
+    compatible("nebius", &["api.studio.nebius.com", "api.studio.nebius.ai", "api.tokenfactory.nebius.com"], &[]),
+    compatible("nvidia", &["integrate.api.nvidia.com"], &[TakesIncludeUsage]),
+    compatible("minimax", &["api.minimax.io", "api.minimaxi.com", "api.minimax.chat"], &[TakesIncludeUsage]),
+    compatible("ai21", &["api.ai21.com"], &[]),
+    compatible("baseten", &["inference.baseten.co"], &[TakesIncludeUsage]),
+    compatible("siliconflow", &["api.siliconflow.com", "api.siliconflow.cn"], &[]),
+    compatible("volcengine", &["ark.*.volces.com"], &[TakesIncludeUsage]),
+    compatible("ovhcloud", &["*.endpoints.kepler.ai.cloud.ovh.net"], &[]),
+    compatible("jina_ai", &["api.jina.ai"], &[]),
+];
+
+/// The provider that a host belongs to. The host carries no port and is in lower case.
+pub(crate) fn by_host(host: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().find(|provider| provider.hosts.iter().any(|pattern| matches(pattern, host)))
+}
+
+/// The habits of the provider with that name.
+pub(crate) fn habits(name: &str) -> &'static [Habit] {
+    PROVIDERS.iter().find(|provider| provider.name == name).map_or(&[], |provider| provider.habits)
+}
+
+/// Whether a host fits a pattern whose `*`s stand for any letters, none included.
+fn matches(pattern: &str, host: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else { return false };
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some((_, tail)) = rest.split_once(part) else { return false };
+        rest = tail;
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_known() {
+        let cases = [
+            ("api.openai.com", Some("openai")),
+            ("eu.api.openai.com", Some("openai")),
+            ("us-east5-aiplatform.googleapis.com", Some("gcp.vertex_ai")),
+            ("aiplatform.googleapis.com", Some("gcp.vertex_ai")),
+            ("bedrock-runtime.eu-central-1.amazonaws.com", Some("aws.bedrock")),
+            ("vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", Some("aws.bedrock")),
+            ("my-team.openai.azure.com", Some("azure.ai.openai")),
+            ("dashscope-intl.aliyuncs.com", Some("alibaba")),
+            ("api.openai.com.evil.example", None),
+            ("notapi.openai.com.example", None),
+            ("openai.com", None),
+            ("", None),
+        ];
+        for (host, expected) in cases {
+            assert_eq!(by_host(host).map(|provider| provider.name), expected, "`{host}`");
+        }
+    }
+}

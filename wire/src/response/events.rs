@@ -1,0 +1,227 @@
+//! Reads the events of a stream: most are passed over unparsed.
+
+use memchr::memmem;
+
+use super::cutter::{Cutter, Fate};
+use crate::dialect::Dialect;
+use crate::draft::Draft;
+use crate::field::Role;
+use crate::finds::Finds;
+use crate::report::Problem;
+use crate::stream::json_fields::{Root, Scanner};
+use crate::stream::sse::{Events, Sse};
+
+/// In the first events, model and id are looked for; later ones are read only if they are decisive.
+const PREAMBLE: u64 = 8;
+
+const DONE: &[u8] = b"[DONE]";
+
+/// Reads server-sent events.
+#[derive(Debug)]
+pub(super) struct EventReader {
+    sse: Sse,
+    scanner: Scanner,
+    finds: Finds,
+    markers: Vec<memmem::Finder<'static>>,
+    /// So many bytes of `[DONE]` stand at the beginning of the open event.
+    done: Option<usize>,
+    events: u64,
+    cutter: Option<Cutter>,
+}
+
+impl EventReader {
+    pub(super) fn new(dialect: &'static Dialect, cutter: Option<Cutter>) -> Self {
+        Self {
+            sse: Sse::default(),
+            scanner: Scanner::new(dialect.response, Root::Objects),
+            finds: Finds::new(dialect.response),
+            markers: markers(dialect),
+            done: Some(0),
+            events: 0,
+            cutter,
+        }
+    }
+
+    /// Reads on. `Some` is what goes on in place of the chunk.
+    pub(super) fn feed(&mut self, chunk: &[u8], draft: &mut Draft) -> Option<Vec<u8>> {
+        self.begin();
+        self.read(chunk, draft);
+        if let Some(cutter) = &mut self.cutter {
+            if self.sse.is_between() || self.finds.has(Role::Choice) {
+                cutter.release(chunk);
+            } else {
+                cutter.hold(chunk);
+            }
+        }
+        self.take(draft)
+    }
+
+    /// Reads the last chunk.
+    pub(super) fn finish(&mut self, chunk: &[u8], draft: &mut Draft) -> Option<Vec<u8>> {
+        self.begin();
+        self.read(chunk, draft);
+        if let Some(cutter) = &mut self.cutter {
+            cutter.hold(chunk);
+        }
+        self.end(draft);
+        if let Some(cutter) = &mut self.cutter {
+            cutter.release(&[]);
+        }
+        self.take(draft)
+    }
+
+    /// Ends an event that was left open.
+    pub(super) fn end(&mut self, draft: &mut Draft) {
+        let mut sse = std::mem::take(&mut self.sse);
+        sse.finish(&mut Reading { reader: self, draft, chunk: &[] });
+        self.sse = sse;
+    }
+
+    fn begin(&mut self) {
+        if let Some(cutter) = &mut self.cutter {
+            cutter.begin();
+        }
+    }
+
+    fn read(&mut self, chunk: &[u8], draft: &mut Draft) {
+        let mut sse = std::mem::take(&mut self.sse);
+        sse.feed(chunk, &mut Reading { reader: self, draft, chunk });
+        self.sse = sse;
+    }
+
+    fn take(&mut self, draft: &mut Draft) -> Option<Vec<u8>> {
+        let cutter = self.cutter.as_mut()?;
+        if cutter.missed {
+            draft.problems.add(Problem::UsageLeftIn);
+        }
+        cutter.take()
+    }
+
+    fn in_preamble(&self, draft: &Draft) -> bool {
+        self.events < PREAMBLE && (draft.id.is_none() || draft.model.is_none())
+    }
+
+    /// Decides about the event that the scanner has read, and makes ready for the next one.
+    fn judge(&mut self, draft: &mut Draft) -> Fate {
+        let decisive = self.finds.is_decisive();
+        if decisive || self.in_preamble(draft) {
+            draft.absorb(&self.finds);
+            if self.scanner.malformed || !self.scanner.is_outside() {
+                draft.problems.add(Problem::Malformed);
+            }
+            if self.scanner.overlong {
+                draft.problems.add(Problem::Overlong);
+            }
+        }
+        let is_extra = self.finds.usage_is_object() && self.finds.has_empty_choices();
+        let fate = if is_extra { Fate::Drop } else { Fate::Keep };
+        self.events = self.events.saturating_add(1);
+        self.next();
+        fate
+    }
+
+    fn next(&mut self) {
+        self.scanner.restart();
+        self.scanner.malformed = false;
+        self.scanner.overlong = false;
+        self.finds.clear();
+        self.done = Some(0);
+    }
+
+    fn settle(&mut self, chunk: &[u8], after: usize, fate: Fate) {
+        if let Some(cutter) = &mut self.cutter {
+            cutter.settle(chunk, after, fate);
+        }
+    }
+}
+
+/// The reader at work on one chunk.
+struct Reading<'a> {
+    reader: &'a mut EventReader,
+    draft: &'a mut Draft,
+    chunk: &'a [u8],
+}
+
+impl Events for Reading<'_> {
+    fn whole(&mut self, data: &[u8], after: usize) {
+        let reader = &mut *self.reader;
+        let mut fate = Fate::Keep;
+        if data != DONE {
+            if reader.in_preamble(self.draft) || reader.markers.iter().any(|marker| tells(marker, data)) {
+                reader.scanner.feed(data, &mut reader.finds);
+                fate = reader.judge(self.draft);
+            } else {
+                reader.events = reader.events.saturating_add(1);
+            }
+        }
+        reader.settle(self.chunk, after, fate);
+    }
+
+    fn part(&mut self, data: &[u8]) {
+        let reader = &mut *self.reader;
+        let mut data = data;
+        if let Some(seen) = reader.done {
+            let rest = DONE.get(seen..).unwrap_or_default();
+            let same = rest.iter().zip(data).take_while(|(one, other)| one == other).count();
+            let known = seen.saturating_add(same);
+            if same == data.len() {
+                reader.done = Some(known);
+                return;
+            }
+            reader.done = None;
+            reader.scanner.feed(DONE.get(..known).unwrap_or_default(), &mut reader.finds);
+            data = data.get(same..).unwrap_or_default();
+        }
+        reader.scanner.feed(data, &mut reader.finds);
+    }
+
+    fn end(&mut self, after: usize) {
+        let reader = &mut *self.reader;
+        let fate = match reader.done {
+            Some(seen) if seen == DONE.len() => {
+                reader.next();
+                Fate::Keep
+            }
+            Some(seen) => {
+                reader.scanner.feed(DONE.get(..seen).unwrap_or_default(), &mut reader.finds);
+                reader.judge(self.draft)
+            }
+            None => reader.judge(self.draft),
+        };
+        reader.settle(self.chunk, after, fate);
+    }
+
+    fn gap(&mut self, after: usize) {
+        self.reader.settle(self.chunk, after, Fate::Keep);
+    }
+
+    fn newline(&mut self, after: usize) {
+        if let Some(cutter) = &mut self.reader.cutter {
+            cutter.settle_newline(self.chunk, after);
+        }
+    }
+}
+
+/// The keys that make an event decisive, in quotes.
+fn markers(dialect: &Dialect) -> Vec<memmem::Finder<'static>> {
+    let decisive = dialect.response.iter().filter(|want| want.role.is_decisive());
+    let mut keys: Vec<&str> = decisive.filter_map(|want| want.path.last().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let quoted = keys.into_iter().map(|key| format!("\"{key}\""));
+    quoted.map(|key| memmem::Finder::new(key.as_bytes()).into_owned()).collect()
+}
+
+/// Whether the key stands there with a value other than null.
+fn tells(marker: &memmem::Finder<'_>, data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some(at) = marker.find(rest) {
+        let after = at.saturating_add(marker.needle().len());
+        rest = rest.get(after..).unwrap_or_default();
+        let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        if value.is_some_and(|value| !value.starts_with(b"null")) {
+            return true;
+        }
+    }
+    false
+}

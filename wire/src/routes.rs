@@ -1,0 +1,183 @@
+//! Paths: which call they are, and which model they name.
+
+use crate::call::Operation::{
+    self, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech, TextCompletion,
+    Transcription,
+};
+use crate::dialect::{
+    self, CHAT, COHERE as COHERE_DIALECT, CONVERSE, Dialect, GEMINI, IMAGES, INTERACTIONS, INVOKE, MESSAGES,
+    OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH, TRANSCRIPTION,
+};
+
+/// One kind of path.
+#[derive(Debug)]
+pub(crate) struct Route {
+    path: Pattern,
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) operation: Operation,
+    /// Whether such a path says that the answer is, or is not, a stream.
+    pub(crate) streams: Streams,
+}
+
+/// What a path says about streaming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Nothing: the body tells.
+    AsAsked,
+    Always,
+    Never,
+    /// Unless the body says otherwise (Ollama).
+    ByDefault,
+}
+
+/// How a path is recognised. Empty segments do not count, so that `//openai/` is `/openai/`.
+#[derive(Debug)]
+enum Pattern {
+    /// It ends with these segments.
+    Ends(&'static [&'static str]),
+    /// It ends with these segments, and what stands between them and this one is the model.
+    Model(&'static str, &'static [&'static str]),
+    /// Its last segment is the model, a colon and this verb.
+    Verb(&'static str),
+    /// The same, after `publishers/anthropic/models`.
+    AnthropicVerb(&'static str),
+}
+
+use Pattern::{AnthropicVerb, Ends, Model, Verb};
+use Streams::{Always, AsAsked, ByDefault, Never};
+
+const fn asked(path: Pattern, dialect: &'static Dialect, operation: Operation) -> Route {
+    Route { path, dialect, operation, streams: AsAsked }
+}
+
+const fn fixed(path: Pattern, dialect: &'static Dialect, operation: Operation, streams: Streams) -> Route {
+    Route { path, dialect, operation, streams }
+}
+
+/// Paths that mean the same everywhere: OpenAI's, which many providers took over, and Anthropic's.
+pub(crate) static EVERYWHERE: &[Route] = &[
+    asked(Model("deployments", &["chat", "completions"]), &CHAT, Chat),
+    asked(Ends(&["chat", "completions"]), &CHAT, Chat),
+    asked(Model("deployments", &["completions"]), &CHAT, TextCompletion),
+    asked(Ends(&["completions"]), &CHAT, TextCompletion),
+    asked(Model("deployments", &["embeddings"]), &PLAIN, Embeddings),
+    asked(Ends(&["embeddings"]), &PLAIN, Embeddings),
+    asked(Ends(&["responses"]), &RESPONSES, Chat),
+    asked(Ends(&["v1", "messages"]), &MESSAGES, Chat),
+    asked(Model("deployments", &["images", "generations"]), &IMAGES, ImageGeneration),
+    asked(Model("deployments", &["images", "edits"]), &IMAGES, ImageGeneration),
+    asked(Ends(&["images", "generations"]), &IMAGES, ImageGeneration),
+    asked(Ends(&["images", "edits"]), &IMAGES, ImageGeneration),
+    asked(Ends(&["images", "variations"]), &IMAGES, ImageGeneration),
+    asked(Model("deployments", &["audio", "transcriptions"]), &TRANSCRIPTION, Transcription),
+    asked(Model("deployments", &["audio", "translations"]), &TRANSCRIPTION, Transcription),
+    asked(Ends(&["audio", "transcriptions"]), &TRANSCRIPTION, Transcription),
+    asked(Ends(&["audio", "translations"]), &TRANSCRIPTION, Transcription),
+    asked(Model("deployments", &["audio", "speech"]), &SPEECH, Speech),
+    asked(Ends(&["audio", "speech"]), &SPEECH, Speech),
+    asked(Ends(&["moderations"]), &PLAIN, Moderation),
+    asked(Ends(&["v1", "rerank"]), &PLAIN, Rerank),
+    asked(Ends(&["ocr"]), &dialect::OCR, Ocr),
+];
+
+/// Paths of Gemini and Vertex. Their names are so peculiar that they count on unknown hosts too.
+pub(crate) static GOOGLE: &[Route] = &[
+    fixed(Verb("generateContent"), &GEMINI, GenerateContent, Never),
+    fixed(Verb("streamGenerateContent"), &GEMINI, GenerateContent, Always),
+    fixed(Verb("embedContent"), &GEMINI, Embeddings, Never),
+    fixed(Verb("batchEmbedContents"), &GEMINI, Embeddings, Never),
+    fixed(AnthropicVerb("rawPredict"), &MESSAGES, Chat, AsAsked),
+    fixed(AnthropicVerb("streamRawPredict"), &MESSAGES, Chat, Always),
+    fixed(Verb("rawPredict"), &CHAT, Chat, AsAsked),
+    fixed(Verb("streamRawPredict"), &CHAT, Chat, Always),
+    fixed(Verb("predict"), &PREDICT, Embeddings, Never),
+    asked(Ends(&["interactions"]), &INTERACTIONS, GenerateContent),
+];
+
+/// Paths of Bedrock. They count on unknown hosts too.
+pub(crate) static BEDROCK: &[Route] = &[
+    fixed(Model("model", &["converse"]), &CONVERSE, Chat, Never),
+    fixed(Model("model", &["converse-stream"]), &CONVERSE, Chat, Always),
+    fixed(Model("model", &["invoke"]), &INVOKE, Chat, Never),
+    fixed(Model("model", &["invoke-with-response-stream"]), &INVOKE, Chat, Always),
+];
+
+/// Paths of Cohere.
+pub(crate) static COHERE: &[Route] = &[
+    asked(Ends(&["v1", "chat"]), &COHERE_DIALECT, Chat),
+    asked(Ends(&["v2", "chat"]), &COHERE_DIALECT, Chat),
+    asked(Ends(&["generate"]), &COHERE_DIALECT, TextCompletion),
+    asked(Ends(&["embed"]), &COHERE_DIALECT, Embeddings),
+    asked(Ends(&["rerank"]), &COHERE_DIALECT, Rerank),
+    asked(Ends(&["classify"]), &COHERE_DIALECT, Moderation),
+];
+
+/// Paths of Ollama.
+pub(crate) static OLLAMA: &[Route] = &[
+    fixed(Ends(&["api", "chat"]), &OLLAMA_DIALECT, Chat, ByDefault),
+    fixed(Ends(&["api", "generate"]), &OLLAMA_DIALECT, TextCompletion, ByDefault),
+    fixed(Ends(&["api", "embed"]), &OLLAMA_DIALECT, Embeddings, Never),
+    fixed(Ends(&["api", "embeddings"]), &OLLAMA_DIALECT, Embeddings, Never),
+];
+
+/// Paths of Writer.
+pub(crate) static WRITER: &[Route] = &[asked(Ends(&["v1", "chat"]), &CHAT, Chat)];
+
+/// Paths of Databricks: an endpoint's name stands where others have the model.
+pub(crate) static DATABRICKS: &[Route] =
+    &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
+
+/// The first route that fits, and the model that the path names.
+pub(crate) fn find(routes: &'static [Route], segments: &[&str]) -> Option<(&'static Route, Option<String>)> {
+    routes.iter().find_map(|route| route.path.matches(segments).map(|model| (route, model)))
+}
+
+impl Pattern {
+    /// Whether the path fits, and the model in it.
+    fn matches(&self, segments: &[&str]) -> Option<Option<String>> {
+        match self {
+            Ends(tail) => segments.ends_with(tail).then_some(None),
+            Model(anchor, tail) => model_between(segments, anchor, tail).map(Some),
+            Verb(verb) => model_before(segments, verb).map(Some),
+            AnthropicVerb(verb) => {
+                let publisher = segments.windows(2).any(|pair| pair == ["publishers", "anthropic"]);
+                publisher.then(|| model_before(segments, verb)).flatten().map(Some)
+            }
+        }
+    }
+}
+
+/// The model between `anchor` and `tail`. An ARN may carry slashes of its own.
+fn model_between(segments: &[&str], anchor: &str, tail: &[&str]) -> Option<String> {
+    let rest = segments.strip_suffix(tail)?;
+    let place = rest.iter().position(|segment| *segment == anchor)?;
+    let model = rest.get(place.checked_add(1)?..)?;
+    (!model.is_empty()).then(|| percent_decoded(&model.join("/")))
+}
+
+/// The model before a colon and `verb`, with `tunedModels/` where it is one.
+fn model_before(segments: &[&str], verb: &str) -> Option<String> {
+    let (last, before) = segments.split_last()?;
+    let model = percent_decoded(last).strip_suffix(verb)?.strip_suffix(':')?.to_owned();
+    let tuned = before.last() == Some(&"tunedModels");
+    (!model.is_empty()).then(|| if tuned { format!("tunedModels/{model}") } else { model })
+}
+
+/// Takes percent escapes out. What is no escape stays.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let escape = tail.split_at_checked(2).filter(|_| *first == b'%');
+        let decoded = escape.and_then(|(digits, tail)| Some((hex(digits)?, tail)));
+        let (byte, tail) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let text = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u8::from_str_radix(text, 16).ok()
+}

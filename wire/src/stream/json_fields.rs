@@ -1,0 +1,411 @@
+//! Finds a few fields in JSON of any length, in chunks of any size.
+//!
+//! A table names the wanted paths, at most 64; a set of bits says at each depth which of them are still
+//! possible. What no path leads into is skipped at the speed of `memchr`, without a stack: nesting there
+//! is only counted. Memory is the depth of the longest path plus one captured value, up to a cap.
+
+mod skip;
+
+use skip::Skip;
+
+use crate::field::Role;
+use crate::json::unescape;
+
+/// A captured value longer than this is given up.
+pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
+
+/// An object key longer than this is none of ours, even if every letter of it is escaped.
+const LONGEST_KEY: usize = 256;
+
+/// More segments than this has no path.
+const DEEPEST: usize = 8;
+
+/// A set of wants: bit `i` is the want at index `i` of the table.
+pub(crate) type Set = u64;
+
+/// One wanted place. Where its role asks for a sight only, it is told where the value begins and, for a
+/// container, ends, and other paths may lead further; else its raw text is taken, and none may.
+#[derive(Debug)]
+pub(crate) struct Want {
+    /// What is found there.
+    pub(crate) role: Role,
+    /// The keys that lead there; `*` stands for every element of an array.
+    pub(crate) path: &'static [&'static str],
+}
+
+/// A wanted place in a table.
+pub(crate) const fn want(role: Role, path: &'static [&'static str]) -> Want {
+    Want { role, path }
+}
+
+/// What the text as a whole is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// Objects, one or several after each other.
+    Objects,
+    /// The same, or an array of them.
+    ObjectsOrArray,
+}
+
+/// Takes what the scanner finds. `at` is the place in the chunk that is being fed.
+pub(crate) trait Sink {
+    /// A number that later tells which finds were made inside a container that opens now.
+    fn mark(&self) -> usize {
+        0
+    }
+    /// A key stands again in an object that opened at `mark`: what was found below it does not count.
+    fn repeats(&mut self, _wants: Set, _mark: usize) {}
+    /// A wanted value begins with this byte.
+    fn begins(&mut self, _wants: Set, _first: u8, _at: usize) {}
+    /// The raw text of a wanted value.
+    fn value(&mut self, _wants: Set, _raw: &[u8]) {}
+    /// A wanted container ends. For the outermost object no want is set.
+    fn closes(&mut self, _wants: Set, _content: Content, _at: usize) {}
+}
+
+/// Whether a container held anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Empty,
+    Filled,
+}
+
+/// The scanner.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    wants: &'static [Want],
+    root: Root,
+    ends_at: [Set; DEEPEST],
+    values: Set,
+    levels: Vec<Level>,
+    state: State,
+    /// What the value that comes next may be.
+    next: Next,
+    /// The wants whose value is being captured into `buffer`.
+    capture: Set,
+    buffer: Vec<u8>,
+    overflow: bool,
+    pub(crate) overlong: bool,
+    pub(crate) malformed: bool,
+}
+
+/// A container that some path leads into.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    is_object: bool,
+    /// The wants that lead through this container.
+    alive: Set,
+    /// The wants that end at this container.
+    ends: Set,
+    /// Which segment of a path the children match.
+    segment: usize,
+    content: Content,
+    mark: usize,
+}
+
+/// The wants that a value matches, and which segment its own children would match.
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    ends: Set,
+    deeper: Set,
+    segment: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before, between and after documents.
+    Outside,
+    /// After `{`.
+    KeyOrEnd,
+    /// After a comma in an object.
+    KeyStart,
+    Key,
+    KeyEscape,
+    Colon,
+    /// After `[`.
+    ValueOrEnd,
+    Value,
+    /// Inside a value that is skipped or captured whole.
+    Inside(Skip),
+    /// After a value in a container.
+    AfterValue,
+    Broken,
+}
+
+impl Scanner {
+    /// A scanner for a table of at most 64 wants.
+    pub(crate) fn new(wants: &'static [Want], root: Root) -> Self {
+        let mut ends_at = [0; DEEPEST];
+        let mut values = 0;
+        for (index, want) in wants.iter().enumerate() {
+            let last = want.path.len().checked_sub(1).and_then(|last| ends_at.get_mut(last));
+            if let Some(slot) = last {
+                *slot |= bit(index);
+            }
+            if !want.role.is_sight() {
+                values |= bit(index);
+            }
+        }
+        Self {
+            wants,
+            root,
+            ends_at,
+            values,
+            levels: Vec::with_capacity(DEEPEST),
+            state: State::Outside,
+            next: Next::default(),
+            capture: 0,
+            buffer: Vec::new(),
+            overflow: false,
+            overlong: false,
+            malformed: false,
+        }
+    }
+
+    /// Reads on.
+    pub(crate) fn feed(&mut self, chunk: &[u8], sink: &mut impl Sink) {
+        let mut rest = chunk;
+        while let Some((byte, tail)) = rest.split_first() {
+            let at = chunk.len().saturating_sub(rest.len());
+            rest = match self.state {
+                State::Broken => return,
+                State::Inside(skip) => self.inside(skip, rest, sink),
+                State::Key => self.key(rest, sink),
+                State::KeyEscape => self.key_escape(rest),
+                _ if byte.is_ascii_whitespace() => tail,
+                _ => self.structure(*byte, rest, at, sink),
+            };
+        }
+    }
+
+    /// Forgets a document that is still open, for the next one. Flags stay.
+    pub(crate) fn restart(&mut self) {
+        self.levels.clear();
+        self.state = State::Outside;
+        self.capture = 0;
+        self.buffer.clear();
+    }
+
+    /// Whether no document is open.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.state == State::Outside && self.levels.is_empty()
+    }
+
+    /// Takes one byte that stands between keys and values, and returns what is left.
+    fn structure<'a>(&mut self, byte: u8, rest: &'a [u8], at: usize, sink: &mut impl Sink) -> &'a [u8] {
+        match (self.state, byte) {
+            (State::Outside, _) => self.open_root(byte, sink),
+            (State::KeyOrEnd, b'}') | (State::ValueOrEnd, b']') => self.close(at, sink),
+            (State::KeyOrEnd | State::KeyStart, b'"') => {
+                self.fill();
+                self.state = State::Key;
+                self.buffer.clear();
+            }
+            (State::Colon, b':') => self.state = State::Value,
+            (State::Value | State::ValueOrEnd, _) => return self.begin(byte, rest, at, sink),
+            (State::AfterValue, b',' | b'}' | b']') => self.after(byte, at, sink),
+            _ => self.give_up(),
+        }
+        rest.get(1..).unwrap_or_default()
+    }
+
+    fn open_root(&mut self, byte: u8, sink: &impl Sink) {
+        let all = bits_below(self.wants.len());
+        match byte {
+            b'{' => self.push(true, all, 0, 0, sink),
+            b'[' if self.root == Root::ObjectsOrArray => self.push(false, all, 0, 0, sink),
+            // A byte order mark may stand before the text.
+            0xef | 0xbb | 0xbf => {}
+            _ => self.give_up(),
+        }
+    }
+
+    fn push(&mut self, is_object: bool, alive: Set, ends: Set, segment: usize, sink: &impl Sink) {
+        let content = Content::Empty;
+        self.levels.push(Level { is_object, alive, ends, segment, content, mark: sink.mark() });
+        self.state = if is_object { State::KeyOrEnd } else { State::ValueOrEnd };
+        if !is_object {
+            self.expect_element();
+        }
+    }
+
+    fn fill(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.content = Content::Filled;
+        }
+    }
+
+    /// Sets what the elements of the innermost array match.
+    fn expect_element(&mut self) {
+        let Some(level) = self.levels.last() else { return };
+        // Elements of an outermost array are documents: they match what the array itself would.
+        self.next = if self.levels.len() == 1 {
+            Next { ends: 0, deeper: level.alive, segment: 0 }
+        } else {
+            self.matching(level.alive, level.segment, b"*")
+        };
+    }
+
+    fn matching(&self, alive: Set, segment: usize, key: &[u8]) -> Next {
+        let mut found = 0;
+        for (index, want) in self.wants.iter().enumerate() {
+            let matches = alive & bit(index) != 0 && want.path.get(segment).map(|key| key.as_bytes()) == Some(key);
+            found |= if matches { bit(index) } else { 0 };
+        }
+        let ends = found & self.ends_at.get(segment).copied().unwrap_or_default();
+        Next { ends, deeper: found & !ends, segment: segment.saturating_add(1) }
+    }
+
+    fn key<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let Some(end) = memchr::memchr2(b'"', b'\\', rest) else {
+            self.keep_key(rest);
+            return &[];
+        };
+        let (part, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        if tail.first() == Some(&b'\\') {
+            self.keep_key(part);
+            self.keep_key(b"\\");
+            self.state = State::KeyEscape;
+        } else if self.buffer.is_empty() {
+            self.end_key(part, sink);
+        } else {
+            self.keep_key(part);
+            let key = std::mem::take(&mut self.buffer);
+            let plain = unescape(&key).unwrap_or_default();
+            self.end_key(plain.as_bytes(), sink);
+            self.buffer = key;
+        }
+        tail.get(1..).unwrap_or_default()
+    }
+
+    /// Takes the one byte after a backslash, so that an escaped quote does not end the key.
+    fn key_escape<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        self.keep_key(rest.get(..1).unwrap_or_default());
+        self.state = State::Key;
+        rest.get(1..).unwrap_or_default()
+    }
+
+    /// Keeps a part of a key. One that is too long is kept long enough to match nothing.
+    fn keep_key(&mut self, part: &[u8]) {
+        let room = LONGEST_KEY.saturating_sub(self.buffer.len());
+        self.buffer.extend(part.iter().take(room));
+    }
+
+    fn end_key(&mut self, key: &[u8], sink: &mut impl Sink) {
+        self.state = State::Colon;
+        let Some(level) = self.levels.last().copied() else { return };
+        self.next = self.matching(level.alive, level.segment, key);
+        let wants = self.next.ends | self.next.deeper;
+        if wants != 0 {
+            sink.repeats(wants, level.mark);
+        }
+    }
+
+    /// Begins a value.
+    fn begin<'a>(&mut self, byte: u8, rest: &'a [u8], at: usize, sink: &mut impl Sink) -> &'a [u8] {
+        self.fill();
+        let next = self.next;
+        if next.ends != 0 {
+            sink.begins(next.ends, byte, at);
+        }
+        self.capture = next.ends & self.values;
+        self.buffer.clear();
+        self.overflow = false;
+        let container = matches!(byte, b'{' | b'[');
+        if container && self.capture == 0 && (next.ends | next.deeper) != 0 {
+            self.push(byte == b'{', next.deeper, next.ends, next.segment, sink);
+            return rest.get(1..).unwrap_or_default();
+        }
+        match Skip::begin(byte) {
+            Some(skip) => self.inside(skip, rest, sink),
+            None => {
+                self.give_up();
+                &[]
+            }
+        }
+    }
+
+    /// Skips on inside a value, and keeps what is passed if the value is wanted.
+    fn inside<'a>(&mut self, skip: Skip, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let (skip, passed) = skip.pass(rest);
+        let (part, tail) = rest.split_at_checked(passed).unwrap_or((rest, &[]));
+        if self.capture != 0 {
+            self.keep_value(part);
+        }
+        match skip {
+            Some(skip) => self.state = State::Inside(skip),
+            None => self.end_value(sink),
+        }
+        tail
+    }
+
+    fn keep_value(&mut self, part: &[u8]) {
+        if self.buffer.len().saturating_add(part.len()) > LONGEST_VALUE {
+            self.overflow = true;
+            self.buffer.clear();
+        }
+        if !self.overflow {
+            self.buffer.extend_from_slice(part);
+        }
+    }
+
+    fn end_value(&mut self, sink: &mut impl Sink) {
+        self.state = State::AfterValue;
+        if self.capture == 0 {
+            return;
+        }
+        if self.overflow {
+            self.overlong = true;
+        } else {
+            sink.value(self.capture, &self.buffer);
+        }
+        self.capture = 0;
+    }
+
+    /// Takes a comma or a closing bracket after a value.
+    fn after(&mut self, byte: u8, at: usize, sink: &mut impl Sink) {
+        let is_object = self.levels.last().is_some_and(|level| level.is_object);
+        match (byte, is_object) {
+            (b',', true) => self.state = State::KeyStart,
+            (b',', false) => {
+                self.expect_element();
+                self.state = State::Value;
+            }
+            (b'}', true) | (b']', false) => self.close(at, sink),
+            _ => self.give_up(),
+        }
+    }
+
+    fn close(&mut self, at: usize, sink: &mut impl Sink) {
+        let Some(level) = self.levels.pop() else { return self.give_up() };
+        let outermost = level.segment == 0 && level.is_object;
+        if outermost || level.ends != 0 {
+            sink.closes(level.ends, level.content, at);
+        }
+        self.state = if self.levels.is_empty() { State::Outside } else { State::AfterValue };
+    }
+
+    fn give_up(&mut self) {
+        self.state = State::Broken;
+        self.malformed = true;
+    }
+}
+
+fn bit(index: usize) -> Set {
+    u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or_default()
+}
+
+fn bits_below(count: usize) -> Set {
+    match bit(count) {
+        0 => Set::MAX,
+        bit => bit.wrapping_sub(1),
+    }
+}
+
+/// The indices of a set, lowest first.
+pub(crate) fn indices(set: Set) -> impl Iterator<Item = usize> {
+    (0..64).filter(move |index| set & bit(*index) != 0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Passes over one value without looking into it.
+
+use memchr::{memchr2, memchr3};
+
+/// Where in a skipped value the scanner stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// Before the first byte.
+    Begin,
+    /// A number or a word.
+    Scalar,
+    /// A string.
+    Text(Escaped),
+    /// An object or array; only brackets of its own kind are counted.
+    Nested { open: u8, close: u8, depth: u64, text: Option<Escaped> },
+}
+
+/// Whether the next byte of a string is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escaped {
+    No,
+    Yes,
+}
+
+impl Skip {
+    /// The state for a value that begins with this byte; `None` if no value does.
+    pub(crate) fn begin(first: u8) -> Option<Self> {
+        let known = matches!(first, b'"' | b'{' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
+        known.then_some(Self::Begin)
+    }
+
+    /// Passes over `rest`. Returns the state to go on with, `None` at the value's end, and how many bytes
+    /// were passed.
+    pub(crate) fn pass(self, rest: &[u8]) -> (Option<Self>, usize) {
+        match self {
+            Self::Begin => Self::enter(rest),
+            Self::Scalar => pass_scalar(rest),
+            Self::Text(escaped) => pass_text(rest, escaped),
+            Self::Nested { open, close, depth, text } => pass_nested(rest, open, close, depth, text),
+        }
+    }
+
+    fn enter(rest: &[u8]) -> (Option<Self>, usize) {
+        let inside = match rest.first() {
+            Some(b'"') => Self::Text(Escaped::No),
+            Some(b'{') => Self::Nested { open: b'{', close: b'}', depth: 1, text: None },
+            Some(b'[') => Self::Nested { open: b'[', close: b']', depth: 1, text: None },
+            _ => Self::Scalar,
+        };
+        (Some(inside), usize::from(!rest.is_empty()))
+    }
+}
+
+fn pass_scalar(rest: &[u8]) -> (Option<Skip>, usize) {
+    let end = |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
+    match rest.iter().position(end) {
+        Some(at) => (None, at),
+        None => (Some(Skip::Scalar), rest.len()),
+    }
+}
+
+fn pass_text(rest: &[u8], escaped: Escaped) -> (Option<Skip>, usize) {
+    match string_end(rest, escaped) {
+        Ok(passed) => (None, passed),
+        Err(escaped) => (Some(Skip::Text(escaped)), rest.len()),
+    }
+}
+
+/// How many bytes there are up to and with the closing quote, or how the string goes on after them.
+fn string_end(rest: &[u8], escaped: Escaped) -> Result<usize, Escaped> {
+    let mut at = usize::from(escaped == Escaped::Yes);
+    while let Some(tail) = rest.get(at..) {
+        let Some(found) = memchr2(b'"', b'\\', tail) else { return Err(Escaped::No) };
+        at = at.saturating_add(found).saturating_add(1);
+        if tail.get(found) == Some(&b'"') {
+            return Ok(at);
+        }
+        if at == rest.len() {
+            return Err(Escaped::Yes);
+        }
+        at = at.saturating_add(1);
+    }
+    Err(Escaped::No)
+}
+
+fn pass_nested(
+    rest: &[u8],
+    open: u8,
+    close: u8,
+    mut depth: u64,
+    text: Option<Escaped>,
+) -> (Option<Skip>, usize) {
+    let mut at = 0_usize;
+    let mut text = text;
+    while let Some(tail) = rest.get(at..) {
+        if let Some(escaped) = text {
+            match string_end(tail, escaped) {
+                Ok(passed) => at = at.saturating_add(passed),
+                Err(escaped) => {
+                    return (Some(Skip::Nested { open, close, depth, text: Some(escaped) }), rest.len());
+                }
+            }
+            text = None;
+            continue;
+        }
+        let Some(found) = memchr3(b'"', open, close, tail) else { break };
+        at = at.saturating_add(found).saturating_add(1);
+        match tail.get(found) {
+            Some(b'"') => text = Some(Escaped::No),
+            Some(byte) if *byte == open => depth = depth.saturating_add(1),
+            _ => depth = depth.saturating_sub(1),
+        }
+        if depth == 0 {
+            return (None, at);
+        }
+    }
+    (Some(Skip::Nested { open, close, depth, text }), rest.len())
+}

@@ -1,0 +1,154 @@
+//! OpenAI's report and its relatives. The spellings differ, the places hardly do: WIRE formats of some
+//! forty providers were compared.
+
+use tollgate_pricing::{PicoUsd, UnitKind};
+
+use super::plus;
+use super::reading::{Reading, Tally, usd};
+use crate::json::Value;
+
+/// One tick of xAI's cost is 1e-10 USD.
+const PICO_PER_TICK: i128 = 100;
+
+const INPUT: &[&[&str]] = &[&["prompt_tokens"], &["input_tokens"]];
+const OUTPUT: &[&[&str]] = &[&["completion_tokens"], &["output_tokens"]];
+const CACHE_READ: &[&[&str]] = &[
+    &["prompt_tokens_details", "cached_tokens"],
+    &["input_tokens_details", "cached_tokens"],
+    &["prompt_token_details", "cached_tokens"],
+    &["prompt_cache_hit_tokens"],
+    &["num_cached_tokens"],
+    &["cached_tokens"],
+    &["cache_read_input_tokens"],
+];
+const CACHE_WRITE: &[&[&str]] = &[
+    &["prompt_tokens_details", "cache_write_tokens"],
+    &["input_tokens_details", "cache_write_tokens"],
+    &["prompt_tokens_details", "cache_creation_tokens"],
+    &["cache_creation_input_tokens"],
+];
+const REASONING: &[&[&str]] = &[
+    &["completion_tokens_details", "reasoning_tokens"],
+    &["output_tokens_details", "reasoning_tokens"],
+    &["completion_token_details", "reasoning_tokens"],
+    &["reasoning_tokens"],
+];
+
+const INPUT_DETAILS: &[&str] =
+    &["prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details"];
+const OUTPUT_DETAILS: &[&str] =
+    &["completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details"];
+
+pub(super) fn read(value: &Value<'_>) -> Reading {
+    let mut reading = Reading::default();
+    let mut tally = Tally::new(value);
+    let usage = &mut reading.usage;
+    usage.input = tally.first(INPUT);
+    usage.output = tally.first(OUTPUT);
+    usage.cache_read = tally.first(CACHE_READ);
+    usage.cache_write = tally.first(CACHE_WRITE);
+    usage.cache_write_1h = tally.one(&["cache_creation", "ephemeral_1h_input_tokens"]);
+    usage.reasoning = tally.first(REASONING);
+    usage.input_audio = within(&mut tally, INPUT_DETAILS, "audio_tokens");
+    usage.input_image = within(&mut tally, INPUT_DETAILS, "image_tokens");
+    usage.input_video = within(&mut tally, INPUT_DETAILS, "video_tokens");
+    usage.output_audio = within(&mut tally, OUTPUT_DETAILS, "audio_tokens");
+    usage.output_image = within(&mut tally, OUTPUT_DETAILS, "image_tokens");
+    usage.cache_read_audio = within_cached(&mut tally, "audio_tokens");
+    usage.cache_read_image = within_cached(&mut tally, "image_tokens");
+    usage.citation = tally.one(&["citation_tokens"]);
+    let total = tally.one(&["total_tokens"]);
+    settle_total(&mut reading, total);
+    count_units(&mut reading, &mut tally);
+    reading.usage.inconsistent |= tally.odd;
+    read_cost(&mut reading, value);
+    reading
+}
+
+/// Mistral's OCR counts pages.
+pub(super) fn read_pages(value: &Value<'_>) -> Reading {
+    let mut reading = Reading::default();
+    let mut tally = Tally::new(value);
+    reading.usage.note(UnitKind::Pages, tally.one(&["pages_processed"]));
+    reading.usage.note(UnitKind::AnnotatedPages, tally.one(&["pages_processed_annotation"]));
+    reading.usage.inconsistent |= tally.odd;
+    reading
+}
+
+fn within(tally: &mut Tally<'_, '_>, details: &[&str], key: &str) -> Option<u64> {
+    details.iter().find_map(|details| tally.one(&[details, key]))
+}
+
+fn within_cached(tally: &mut Tally<'_, '_>, key: &str) -> Option<u64> {
+    INPUT_DETAILS.iter().find_map(|details| tally.one(&[details, "cached_tokens_details", key]))
+}
+
+/// Puts right what the total proves: some providers leave reasoning out of the output, or audio out of the
+/// input, and the total then is the sum of all of them. A total alone is input (Voyage).
+fn settle_total(reading: &mut Reading, total: Option<u64>) {
+    let usage = &mut reading.usage;
+    let (Some(total), Some(input)) = (total, usage.input) else {
+        if usage.input.is_none() && usage.output.is_none() {
+            usage.input = total;
+        }
+        return;
+    };
+    let Some(beyond) = plus(Some(input), usage.output).and_then(|sum| total.checked_sub(sum)) else { return };
+    if beyond == 0 {
+        return;
+    }
+    if Some(beyond) == usage.reasoning {
+        usage.output = plus(usage.output, usage.reasoning);
+    } else if Some(beyond) == usage.input_audio {
+        usage.input = plus(usage.input, usage.input_audio);
+    } else {
+        reading.unexplained = Some(beyond);
+    }
+}
+
+fn count_units(reading: &mut Reading, tally: &mut Tally<'_, '_>) {
+    let usage = &mut reading.usage;
+    let searches: [&[&str]; 3] = [
+        &["server_tool_use_details", "web_search_requests"],
+        &["server_side_tool_usage_details", "web_search_calls"],
+        &["num_search_queries"],
+    ];
+    usage.note(UnitKind::WebSearch, tally.first(&searches));
+    let calls = [
+        (UnitKind::SocialSearch, "x_search_calls"),
+        (UnitKind::CodeExecution, "code_interpreter_calls"),
+        (UnitKind::FileSearch, "file_search_calls"),
+    ];
+    for (kind, key) in calls {
+        usage.note(kind, tally.one(&["server_side_tool_usage_details", key]));
+    }
+    usage.note(UnitKind::Pixels, tally.one(&["image_pixels"]));
+}
+
+fn read_cost(reading: &mut Reading, value: &Value<'_>) {
+    let seconds = value.decimal(&["prompt_audio_seconds"]).or_else(|| value.decimal(&["seconds"]));
+    reading.usage.note_decimal(UnitKind::AudioSeconds, seconds);
+    reading.cost = cost(value);
+    let lines = [
+        ("input", ["cost", "input_tokens_cost"]),
+        ("output", ["cost", "output_tokens_cost"]),
+        ("reasoning", ["cost", "reasoning_tokens_cost"]),
+        ("citation", ["cost", "citation_tokens_cost"]),
+        ("web_search", ["cost", "search_queries_cost"]),
+        ("requests", ["cost", "request_cost"]),
+    ];
+    let told = lines.iter().filter_map(|(name, path)| Some((*name, usd(value, path)?)));
+    reading.cost_lines = told.collect();
+}
+
+/// What the provider says the call costs. A call with one's own key costs what the provider behind bills.
+fn cost(value: &Value<'_>) -> Option<PicoUsd> {
+    if *value.at(&["is_byok"]) == Value::Bool(true) {
+        return usd(value, &["cost_details", "upstream_inference_cost"]);
+    }
+    let ticks = || {
+        let ticks = value.decimal(&["cost_in_usd_ticks"])?.scaled(0)?;
+        ticks.checked_mul(PICO_PER_TICK).map(PicoUsd::from_pico)
+    };
+    usd(value, &["cost"]).or_else(|| usd(value, &["cost", "total_cost"])).or_else(ticks)
+}
