@@ -54,6 +54,8 @@ pub struct Stats {
     /// One table a view: label values, joined -> series.
     views: Vec<HashMap<String, Series>>,
     plain: HashMap<String, Metric>,
+    /// Calls that go by unmetered: host and reason.
+    unmetered: HashMap<String, Metric>,
     untagged: HashMap<String, Money>,
     fully_tagged: Money,
 }
@@ -85,6 +87,8 @@ impl Money {
 
 /// Past this length a label's value is cut: names of metrics live as long as the proxy.
 const MAX_LABEL_BYTES: usize = 128;
+/// How many hosts have an unmetered series of their own.
+const MAX_HOSTS: usize = 256;
 /// The label value of all label sets past `max_series`.
 const OTHER: &str = "__other__";
 /// The label value of a model that neither catalogue nor configuration knows.
@@ -108,11 +112,10 @@ impl Stats {
 
     /// Counts a call to an LLM host that goes by unmetered.
     pub fn count_unmetered(&mut self, host: &str, reason: &str, sink: &mut impl MetricSink) {
-        // Hosts come from clients: past a bound they share one series.
-        const MAX_UNMETERED: usize = 256;
         let name = |host: &str| format!("tollgate_unmetered_requests;host={};reason={reason}", tame(host));
-        let known = self.plain.contains_key(&name(host)) || self.plain.len() < MAX_UNMETERED;
-        put(&mut self.plain, sink, MetricKind::Counter, 1, name(if known { host } else { OTHER }));
+        // Hosts come from clients: past a bound they share one series.
+        let known = self.unmetered.contains_key(&name(host)) || self.unmetered.len() < MAX_HOSTS;
+        put(&mut self.unmetered, sink, MetricKind::Counter, 1, name(if known { host } else { OTHER }));
     }
 
     /// Counts trouble that belongs to no call.
@@ -337,3 +340,7 @@ pub(crate) fn property_text(record: &Record, property: crate::Property) -> Optio
         P::Decision => Some(record.decision.action().as_str().to_owned()),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests;

@@ -1,0 +1,145 @@
+use super::*;
+use crate::settle::Counts;
+use std::collections::BTreeMap;
+use tollgate_pricing::{TokenCounts, TokenKind};
+use tollgate_record::{Action, Cost, CostStatus, UsageSource};
+
+/// A proxy's stats, by name.
+#[derive(Default)]
+struct Proxy {
+    names: Vec<String>,
+    values: BTreeMap<String, u64>,
+    defined: usize,
+}
+
+impl MetricSink for Proxy {
+    fn define(&mut self, _: MetricKind, name: &str) -> Option<u32> {
+        self.defined += 1;
+        self.names.push(name.to_owned());
+        u32::try_from(self.names.len() - 1).ok()
+    }
+
+    fn put(&mut self, _: MetricKind, id: u32, value: u64) {
+        *self.values.entry(self.names[id as usize].clone()).or_default() += value;
+    }
+}
+
+const RULES: &str = r#"{"tags":{"team":{"from":[{"header":"x-team"}],"allow":["search","*"]}},"emit":{"max_series":3}}"#;
+
+fn rules() -> Rules {
+    Rules::compile(RULES.as_bytes()).unwrap()
+}
+
+fn call(team: &str, model: Option<&str>, usd: &str) -> Settled {
+    let mut tokens = TokenCounts::default();
+    tokens.set(TokenKind::Input, 10);
+    tokens.set(TokenKind::CacheRead, 5);
+    tokens.set(TokenKind::Output, 3);
+    let record = Record {
+        provider: "openai".into(),
+        operation: "chat".into(),
+        usage_source: UsageSource::Reported,
+        tags: vec![("team".into(), team.into())],
+        cost: Cost { status: CostStatus::Priced, usd: Some(usd.parse().unwrap()), ..Cost::default() },
+        ..Record::default()
+    };
+    let absent_tags = if team == tollgate_policy::UNTAGGED { vec!["team".to_owned()] } else { Vec::new() };
+    let counts = Counts { tokens, model: model.map(str::to_owned), absent_tags, ..Counts::default() };
+    Settled { record, bookings: Vec::new(), counts }
+}
+
+#[test]
+fn each_view_counts_the_call_under_its_own_labels() {
+    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    for _ in 0..2 {
+        stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &mut proxy);
+    }
+    for (name, value) in [
+        ("tollgate_requests;view=team;team=search;decision=allow;usage_source=reported", 2),
+        ("tollgate_tokens;view=team;team=search;kind=input", 20),
+        ("tollgate_tokens;view=team;team=search;kind=cache_read", 10),
+        ("tollgate_tokens;view=provider_model_operation;provider=openai;model=gpt-4.1;operation=chat;kind=output", 6),
+        ("tollgate_cost_nanousd;view=team;team=search", 2400),
+        ("tollgate_fully_tagged_cost_nanousd", 2400),
+    ] {
+        assert_eq!(proxy.values.get(name), Some(&value), "{name}\n{:#?}", proxy.values);
+    }
+    let before = proxy.defined;
+    stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &mut proxy);
+    assert_eq!(proxy.defined, before, "a metric is defined once");
+}
+
+#[test]
+fn calls_of_less_than_a_nano_dollar_add_up() {
+    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    for _ in 0..10_000 {
+        stats.count(&rules, &call("search", None, "0.000000000333"), &mut proxy);
+    }
+    assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=search"], 3330);
+}
+
+#[test]
+fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
+    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    for index in 0..100 {
+        stats.count(&rules, &call(&format!("t{index}"), None, "0.000000001"), &mut proxy);
+    }
+    stats.count(&rules, &call("search", None, "0.000000001"), &mut proxy);
+    stats.count(&rules, &call(tollgate_policy::UNTAGGED, None, "0.000000001"), &mut proxy);
+    let teams: Vec<_> = proxy.values.iter().filter(|(n, _)| n.starts_with("tollgate_cost_nanousd;view=team;")).collect();
+    assert_eq!(teams.len(), 3 + 3, "{teams:?}");
+    assert_eq!(teams.iter().map(|(_, v)| **v).sum::<u64>(), 102);
+    assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=__other__"], 97);
+    assert_eq!(proxy.values["tollgate_series_overflow;view=team"], 97);
+    assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=search"], 1);
+}
+
+#[test]
+fn no_value_reaches_into_another_label() {
+    for (value, label) in [
+        ("a;team=b", "a_team=b"),
+        ("a\nb\u{7f}", "a_b_"),
+        ("gpt-4.1", "gpt-4.1"),
+        ("ft:gpt-4o:acme", "ft:gpt-4o:acme"),
+        ("meta-llama/Llama-3.3", "meta-llama/Llama-3.3"),
+        ("v1.", "v1._"),
+        ("", ""),
+    ] {
+        assert_eq!(tame(value), label);
+    }
+    assert_eq!(tame(&"é".repeat(200)).len(), 128);
+}
+
+#[test]
+fn a_missing_tag_an_unpriced_call_and_trouble_are_counted() {
+    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    let mut settled = call(tollgate_policy::UNTAGGED, None, "0.5");
+    settled.record.cost.status = CostStatus::UnknownModel;
+    settled.record.decision.actions = vec![Action::Deny];
+    settled.record.decision.rule = Some("day;1".into());
+    settled.record.shadow = vec!["next".into()];
+    settled.counts.errors = vec!["decoder"];
+    stats.count(&rules, &settled, &mut proxy);
+    stats.count_unmetered("api.openai.com", "unknown_path", &mut proxy);
+    for name in [
+        "tollgate_untagged_requests;tag=team",
+        "tollgate_unpriced_requests;provider=openai;model=__unknown__",
+        "tollgate_rule_matches;rule=day_1",
+        "tollgate_quota_shadow_blocked;quota=next",
+        "tollgate_errors;kind=decoder",
+        "tollgate_unmetered_requests;host=api.openai.com;reason=unknown_path",
+    ] {
+        assert_eq!(proxy.values.get(name), Some(&1), "{name}");
+    }
+    assert_eq!(proxy.values["tollgate_untagged_cost_nanousd;tag=team"], 500_000_000);
+}
+
+#[test]
+fn hosts_are_bounded_too() {
+    let (mut stats, mut proxy) = (Stats::default(), Proxy::default());
+    for index in 0..1000 {
+        stats.count_unmetered(&format!("h{index}"), "unknown_path", &mut proxy);
+    }
+    assert_eq!(proxy.values.len(), MAX_HOSTS + 1);
+    assert_eq!(proxy.values.values().sum::<u64>(), 1000);
+}
