@@ -86,6 +86,11 @@ fn body(found: &mut Vec<String>, what: &str, expect: Option<&BodyExpect>, got: &
     let wrong = match expect {
         None => None,
         Some(BodyExpect::Same) => (got != same).then(|| first_difference(got, same)),
+        Some(BodyExpect::SameThenSpaces) => {
+            let rest = got.strip_prefix(same);
+            let spaces = rest.is_some_and(|rest| rest.iter().all(|&byte| byte == b' '));
+            (!spaces).then(|| first_difference(got, same))
+        }
         Some(BodyExpect::Text(expected)) => (text != *expected).then(|| format!("expected `{expected}`")),
         Some(BodyExpect::Json(expected)) => {
             let got: Value = serde_json::from_slice(got).unwrap_or_default();

@@ -303,6 +303,8 @@ pub struct Expect {
 pub enum BodyExpect {
     /// Byte for byte what the other side sent.
     Same,
+    /// The same with spaces behind it, which a filter may add where it had to announce the length beforehand.
+    SameThenSpaces,
     /// Exactly this text.
     Text(String),
     /// JSON with at least these fields.
