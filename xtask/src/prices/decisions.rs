@@ -50,14 +50,24 @@ pub fn apply(decisions: &Decisions, file: &mut ProviderFile) -> Result<(), Strin
 impl Decision {
     fn carry_out(&self, file: &mut ProviderFile) -> Result<(), String> {
         for name in &self.models {
-            let at = match Names::of(&file.models).find(name) {
-                Some(at) if file.models[at].name == *name => at,
-                _ if self.new => add(file, name, &self.checked),
-                _ => return Err(format!("decisions.json: {}: no model `{name}`", self.provider)),
-            };
-            self.change(&mut file.models[at]);
+            for at in self.places(file, name)? {
+                self.change(&mut file.models[at]);
+            }
         }
         Ok(())
+    }
+
+    /// The models of that name; `grok-*` means all whose names begin so.
+    fn places(&self, file: &mut ProviderFile, name: &str) -> Result<Vec<usize>, String> {
+        if let Some(start) = name.strip_suffix('*') {
+            let models = file.models.iter().enumerate();
+            return Ok(models.filter(|(_, model)| model.name.starts_with(start)).map(|(at, _)| at).collect());
+        }
+        match Names::of(&file.models).find(name) {
+            Some(at) if file.models[at].name == *name => Ok(vec![at]),
+            _ if self.new => Ok(vec![add(file, name, &self.checked)]),
+            _ => Err(format!("decisions.json: {}: no model `{name}`", self.provider)),
+        }
     }
 
     fn change(&self, model: &mut Model) {

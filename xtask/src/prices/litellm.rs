@@ -102,6 +102,10 @@ fn item(name: &str, entry: &Value, checked: &str) -> Result<Option<Item>, String
     let Some((bare, when)) = split_name(name, provider) else { return Ok(None) };
     let mut prices = Collected::default();
     for (key, value) in fields {
+        // Perplexity's is a fee on every request, which its own decisions state.
+        if provider == "perplexity" && key == "search_context_cost_per_query" {
+            continue;
+        }
         prices.take(key, value, entry["mode"].as_str().unwrap_or_default())?;
     }
     if prices.is_placeholder() {
@@ -260,6 +264,7 @@ impl Collected {
     fn model(self) -> Model {
         let mut model = Model { uplifts: self.uplifts, ..Model::default() };
         for (fact, rates) in self.rates {
+            let rates = without_echoes(rates);
             match fact {
                 None => model.lists.push(Prices { rates, ..Prices::default() }),
                 Some((dimension, value)) => {
@@ -270,6 +275,18 @@ impl Collected {
         }
         model
     }
+}
+
+/// Without the classes that cost what their parent costs: they would stay at the list's price when
+/// a service tier changes the parent's.
+fn without_echoes(rates: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let parent = |class: &str| match class {
+        "input_audio" | "input_image" | "input_video" => Some("input"),
+        "output_audio" | "output_image" | "output_video" | "reasoning" => Some("output"),
+        _ => None,
+    };
+    let echoes = |class: &str, usd: &String| parent(class).is_some_and(|parent| rates.get(parent) == Some(usd));
+    rates.iter().filter(|(class, usd)| !echoes(class, usd)).map(|(class, usd)| (class.clone(), usd.clone())).collect()
 }
 
 fn narrowed(key: &str) -> (&str, Option<(&'static str, &'static str)>) {

@@ -1,7 +1,7 @@
 //! Two sources into one: the first one leads, the second one completes it, and where they disagree
 //! it is said.
 
-use super::file::{Model, Prices, ProviderFile};
+use super::file::{Matches, Model, Prices, ProviderFile};
 use super::litellm::Item;
 use super::names::Names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +15,9 @@ pub struct Findings {
     pub models_completed: usize,
 }
 
-/// Brings the second source's items into the provider's file.
-pub fn complete(file: &mut ProviderFile, items: Vec<Item>, findings: &mut Findings) {
+/// Brings the second source's items into the provider's file. `others` are the providers whose models
+/// this one also serves: a model that costs there what the item says needs no entry here.
+pub fn complete(file: &mut ProviderFile, items: Vec<Item>, others: &[ProviderFile], findings: &mut Findings) {
     // The plain item of a model comes before those of its regions and sizes.
     let (plain, narrow): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.when.is_empty());
     let led = file.models.len();
@@ -29,13 +30,14 @@ pub fn complete(file: &mut ProviderFile, items: Vec<Item>, findings: &mut Findin
                 }
             }
             Some(at) => drop(add_missing(&mut file.models[at], item.model)),
+            None if others.iter().any(|other| sells_alike(other, &item.model, findings)) => {}
             None => {
                 findings.models_added += 1;
                 file.models.push(item.model);
             }
         }
     }
-    narrow.into_iter().for_each(|item| add_narrow(file, item, findings));
+    narrow.into_iter().for_each(|item| add_narrow(file, item, others, findings));
     findings.models_completed += changed.len();
 }
 
@@ -57,6 +59,10 @@ fn agree(file: &ProviderFile, at: usize, theirs: &Model, findings: &mut Findings
         same &= !matches!(class.as_str(), "input" | "output");
     }
     same && (our_list.rates.contains_key("input") || !their_list.rates.contains_key("input"))
+}
+
+fn sells_alike(other: &ProviderFile, theirs: &Model, findings: &mut Findings) -> bool {
+    Names::of(&other.models).find(&theirs.name).is_some_and(|at| agree(other, at, theirs, findings))
 }
 
 /// The list in force today: the last one that has begun and has no time of day.
@@ -96,7 +102,10 @@ fn add_missing(ours: &mut Model, theirs: Model) -> bool {
     if !lacking.is_empty() {
         ours.variants.push(Prices { rates: lacking, ..Prices::default() });
     }
-    ours.retires = ours.retires.take().or(theirs.retires);
+    // The date of a snapshot is not that of its family.
+    if ours.name == theirs.name {
+        ours.retires = ours.retires.take().or(theirs.retires);
+    }
     let more = before != (ours.variants.len(), ours.uplifts.len());
     if more && !ours.source.contains(&theirs.source) {
         ours.source = format!("{} + {}", ours.source, theirs.source);
@@ -114,14 +123,22 @@ fn lacking(ours: &Model, rates: BTreeMap<String, String>) -> BTreeMap<String, St
     rates.into_iter().filter(|(class, usd)| !known.contains(&bare(class)) && usd != "0").collect()
 }
 
+/// The model as another provider sells it, else one without prices.
+fn elsewhere(others: &[ProviderFile], theirs: &Model) -> Model {
+    let sold = others.iter().find_map(|other| {
+        let at = Names::of(&other.models).find(&theirs.name)?;
+        Some(Model { name: theirs.name.clone(), matches: Matches::default(), ..other.models[at].clone() })
+    });
+    sold.unwrap_or_else(|| Model { lists: Vec::new(), variants: Vec::new(), ..theirs.clone() })
+}
+
 /// A region's or a size's prices become a variant of the model.
-fn add_narrow(file: &mut ProviderFile, item: Item, findings: &mut Findings) {
+fn add_narrow(file: &mut ProviderFile, item: Item, others: &[ProviderFile], findings: &mut Findings) {
     let at = match Names::of(&file.models).find(&item.model.name) {
         Some(at) => at,
         None => {
             findings.models_added += 1;
-            let rest = Model { lists: Vec::new(), variants: Vec::new(), ..item.model.clone() };
-            file.models.push(rest);
+            file.models.push(elsewhere(others, &item.model));
             file.models.len() - 1
         }
     };

@@ -124,9 +124,11 @@ fn build(
         }
     }
     for (provider, items) in by_provider {
-        let file = files.entry(provider.clone()).or_default();
-        file.provider = provider;
-        merge::complete(file, items, findings);
+        let mut file = files.remove(&provider).unwrap_or_default();
+        file.provider = provider.clone();
+        let others: Vec<_> = file.fallbacks.iter().filter_map(|name| files.get(name).cloned()).collect();
+        merge::complete(&mut file, items, &others, findings);
+        files.insert(provider, file);
     }
     for source in &sources.providers {
         if let Some(file) = files.get_mut(&source.provider) {
