@@ -1,7 +1,7 @@
 //! The table of commands, and those that are a few lines on top of `setup`.
 
 use crate::run::{self, Job};
-use crate::{setup, test};
+use crate::{prices, setup, test};
 
 /// One row of `cargo xtask --help`.
 pub struct Command {
@@ -53,6 +53,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "bench",
         help: "criterion micro benches and the whole-Envoy comparison",
         run: bench,
+    },
+    Command {
+        name: "prices",
+        usage: "prices",
+        help: "rebuild the price catalogue from its sources; prints what changed and where they disagree",
+        run: prices::run,
     },
 ];
 

@@ -1,6 +1,7 @@
 //! The one door to the project: every command does its own set-up, says what it does, and needs no root.
 
 mod commands;
+mod prices;
 mod run;
 mod setup;
 mod test;
