@@ -36,7 +36,7 @@ impl Pattern {
             (None, Some(rest)) => (PatternPart::Start, rest),
             (None, None) => (PatternPart::Whole, pattern),
         };
-        if pattern.is_empty() || text.contains('*') {
+        if text.contains('*') || (text.is_empty() && pattern != "*") {
             return Err(PriceError::Pattern(pattern.into()));
         }
         Ok(Pattern { text: text.to_ascii_lowercase(), part })

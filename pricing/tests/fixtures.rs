@@ -1,5 +1,12 @@
 //! Our prices of recorded usage against two independent price tables, where the recordings are
 //! there: `../shared/fixtures` beside the project, or wherever `TOLLGATE_FIXTURES` says.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and its figures are small"
+)]
 
 use serde_json::Value;
 use std::collections::BTreeMap;

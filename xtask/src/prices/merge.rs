@@ -1,7 +1,7 @@
 //! Two sources into one: the first one leads, the second one completes it, and where they disagree
 //! it is said.
 
-use super::file::{Matches, Model, Prices, ProviderFile};
+use super::file::{Model, Prices, ProviderFile};
 use super::litellm::Item;
 use super::names::Names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,11 +125,9 @@ fn lacking(ours: &Model, rates: BTreeMap<String, String>) -> BTreeMap<String, St
 
 /// The model as another provider sells it, else one without prices.
 fn elsewhere(others: &[ProviderFile], theirs: &Model) -> Model {
-    let sold = others.iter().find_map(|other| {
-        let at = Names::of(&other.models).find(&theirs.name)?;
-        Some(Model { name: theirs.name.clone(), matches: Matches::default(), ..other.models[at].clone() })
-    });
-    sold.unwrap_or_else(|| Model { lists: Vec::new(), variants: Vec::new(), ..theirs.clone() })
+    let sold = others.iter().find_map(|other| other.models.get(Names::of(&other.models).find(&theirs.name)?));
+    let bare = Model { lists: Vec::new(), variants: Vec::new(), ..theirs.clone() };
+    sold.cloned().unwrap_or(bare)
 }
 
 /// A region's or a size's prices become a variant of the model.
@@ -137,9 +135,12 @@ fn add_narrow(file: &mut ProviderFile, item: Item, others: &[ProviderFile], find
     let at = match Names::of(&file.models).find(&item.model.name) {
         Some(at) => at,
         None => {
-            findings.models_added += 1;
-            file.models.push(elsewhere(others, &item.model));
-            file.models.len() - 1
+            let model = elsewhere(others, &item.model);
+            file.models.iter().position(|known| known.name == model.name).unwrap_or_else(|| {
+                findings.models_added += 1;
+                file.models.push(model);
+                file.models.len() - 1
+            })
         }
     };
     let model = &mut file.models[at];

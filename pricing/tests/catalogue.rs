@@ -1,0 +1,91 @@
+//! Names that lead to prices, in the catalogue and in a book with own prices.
+
+use tollgate_pricing::{CardBuilder, Override, Pattern, PriceBook, Prices, catalogue};
+
+#[test]
+fn names_lead_to_models() {
+    let cases = [
+        ("a name as it stands", "openai", "gpt-4o", Some("gpt-4o")),
+        ("case does not count", "openai", "GPT-4o", Some("gpt-4o")),
+        ("a dated snapshot", "openai", "gpt-4o-2024-08-06", Some("gpt-4o")),
+        ("a snapshot that no rule names", "openai", "gpt-4.1-mini-2031-01-31", Some("gpt-4.1-mini")),
+        ("a compact date", "openai", "gpt-4.1-20250414", Some("gpt-4.1")),
+        ("a dated Anthropic model", "anthropic", "claude-sonnet-4-5-20250929", Some("claude-sonnet-4-5")),
+        ("a Vertex version", "gcp.vertex_ai", "claude-sonnet-4-5@20250929", Some("claude-sonnet-4-5")),
+        ("a resource path", "gcp.gemini", "models/gemini-2.5-pro", Some("gemini-2.5-pro")),
+        (
+            "a publisher's path",
+            "gcp.vertex_ai",
+            "publishers/google/models/gemini-2.5-flash",
+            Some("gemini-2.5-flash"),
+        ),
+        ("a model of another provider at Azure", "azure.ai.openai", "gpt-4o-2024-08-06", Some("gpt-4o")),
+        ("a fine-tune has a price of its own", "openai", "ft:gpt-4o-2024-08-06:acme::abc", Some("ft:gpt-4o")),
+        ("a fine-tune of a model without such a price", "openai", "ft:gpt-9:acme::abc", None),
+        ("a tag that may change the price", "openrouter", "openai/gpt-4o:online", None),
+        ("an unknown model", "openai", "gpt-unheard-of", None),
+        ("an unknown provider", "nobody", "gpt-4o", None),
+        ("no model", "openai", "", None),
+    ];
+    for (name, provider, model, expected) in cases {
+        let found = catalogue().find(provider, model).map(|found| found.name);
+        assert_eq!(found, expected, "{name}: {provider} {model}");
+    }
+}
+
+#[test]
+fn every_model_is_found_by_its_own_name() {
+    let mut models = 0;
+    for model in catalogue().models() {
+        let found = catalogue().find(model.provider, model.name);
+        let found = found.unwrap_or_else(|| panic!("{} {}", model.provider, model.name));
+        assert_eq!(found.name, model.name, "{}", model.provider);
+        models += 1;
+    }
+    assert!(models > 4000, "{models} models");
+}
+
+#[test]
+fn providers_are_known_in_every_spelling() {
+    let known =
+        ["openai", "anthropic", "gcp.gemini", "gcp.vertex_ai", "aws.bedrock", "azure.ai.openai", "mistral"];
+    for provider in known {
+        assert!(catalogue().provider_known(provider), "{provider}");
+    }
+    assert!(!catalogue().provider_known("nobody"));
+    assert_eq!(catalogue().version().len(), 32);
+}
+
+#[test]
+fn patterns_match_whole_names_starts_and_ends() {
+    let cases = [
+        ("gpt-4o", "GPT-4o", true),
+        ("gpt-4o", "gpt-4o-mini", false),
+        ("gpt-4o*", "gpt-4o-mini", true),
+        ("*-mini", "gpt-4o-mini", true),
+        ("*-mini", "gpt-4o-mini-2", false),
+        ("*4o*", "gpt-4o-mini", true),
+        ("*", "", true),
+    ];
+    for (pattern, name, expected) in cases {
+        assert_eq!(Pattern::new(pattern).unwrap().matches(name), expected, "{pattern} {name}");
+    }
+    for pattern in ["", "gpt*mini", "**", "a**"] {
+        assert!(Pattern::new(pattern).is_err(), "{pattern}");
+    }
+}
+
+#[test]
+fn own_prices_come_first() {
+    let card = CardBuilder::new().list(Prices::new().rate("input", "1").unwrap());
+    let book = PriceBook::new(vec![
+        Override::priced("openai", "gpt-4o", &card).unwrap(),
+        Override::free("local-vllm", "*").unwrap(),
+    ]);
+    assert!(book.find("local-vllm", "llama").is_some_and(|found| found.card.is_free() && found.name == "*"));
+    assert_eq!(book.find("openai", "gpt-4o").map(|found| found.name), Some("gpt-4o"));
+    assert_eq!(book.find("openai", "gpt-4.1").map(|found| found.name), Some("gpt-4.1"));
+    assert!(book.find("elsewhere", "llama").is_none());
+    assert_ne!(book.version(), PriceBook::new(Vec::new()).version());
+    assert_eq!(PriceBook::new(Vec::new()).version(), PriceBook::new(Vec::new()).version());
+}
