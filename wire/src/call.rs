@@ -344,9 +344,11 @@ fn route(
     let ollama = if host.is_ollama { routes::OLLAMA } else { &[] };
     let found = [own, ollama].into_iter().find_map(|routes| routes::find(routes, segments));
     // On a host that nobody named, only paths count that no other kind of service has.
-    let peculiar = || [routes::BEDROCK, routes::GOOGLE].into_iter().find_map(|table| {
-        routes::find(table, segments).filter(|_| known.is_none())
-    });
+    let peculiar = || {
+        [routes::BEDROCK, routes::GOOGLE]
+            .into_iter()
+            .find_map(|table| routes::find(table, segments).filter(|_| known.is_none()))
+    };
     let versioned = known.is_some() || upstream.is_some() || is_versioned(segments);
     found.or_else(|| everywhere().filter(|_| versioned)).or_else(peculiar)
 }

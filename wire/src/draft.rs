@@ -32,8 +32,10 @@ pub(crate) struct Draft {
     /// All reports laid over each other, in the dialects where that counts.
     overlay: Overlay,
     metrics: Option<Vec<u8>>,
-    /// Counts that stand alone, in the body or in headers.
-    pub(crate) bare: ReportedUsage,
+    /// Counts in headers.
+    headers: ReportedUsage,
+    /// Counts that stand alone in the body.
+    bare: ReportedUsage,
     /// Things that are counted beside the usage.
     beside: ReportedUsage,
     pub(crate) documents: u64,
@@ -53,6 +55,7 @@ impl Draft {
             usage: None,
             overlay: Overlay::default(),
             metrics: None,
+            headers: ReportedUsage::default(),
             bare: ReportedUsage::default(),
             beside: ReportedUsage::default(),
             documents: 0,
@@ -72,7 +75,8 @@ impl Draft {
         if finds.has(Role::Picture) {
             self.add_beside(UnitKind::Images, finds.sights);
         }
-        if self.dialect.finishes == Finishes::Replace && (finds.has(Role::Finish) || finds.has(Role::Status)) {
+        if self.dialect.finishes == Finishes::Replace && (finds.has(Role::Finish) || finds.has(Role::Status))
+        {
             self.finishes.clear();
         }
         if finds.has(Role::OutputType) || finds.has(Role::Searches) {
@@ -101,7 +105,10 @@ impl Draft {
             Role::OutputType => self.count_tool(name(raw)),
             Role::Searches => {
                 let searches = Value::parse(raw).map(|value| value.list().len()).filter(|count| *count > 0);
-                self.add_beside(UnitKind::WebSearch, searches.and_then(|count| u64::try_from(count).ok()).unwrap_or_default());
+                self.add_beside(
+                    UnitKind::WebSearch,
+                    searches.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
+                );
             }
             Role::AudioSeconds => {
                 let seconds = Value::parse(raw).and_then(|value| value.decimal(&[]));
@@ -160,6 +167,29 @@ impl Draft {
         self.add_beside(UnitKind::Characters, characters.unwrap_or_default());
     }
 
+    /// Takes the token counts that Bedrock puts into headers of answers that are not streamed.
+    pub(crate) fn take_headers(&mut self, headers: &[(&str, &str)]) {
+        let usage = &mut self.headers;
+        for (name, value) in headers {
+            let Some(name) = name.strip_prefix("x-amzn-bedrock-") else { continue };
+            let slot = match name {
+                "input-token-count" => &mut usage.input,
+                "output-token-count" => &mut usage.output,
+                "cache-read-input-token-count" => &mut usage.cache_read,
+                "cache-write-input-token-count" => &mut usage.cache_write,
+                _ => continue,
+            };
+            *slot = value.trim().parse().ok();
+        }
+        let cached = plus(usage.cache_read, usage.cache_write);
+        usage.input = usage.input.and_then(|input| plus(Some(input), cached));
+    }
+
+    /// In streams, counts that stand alone are running ones of which AWS's measurement tells the end.
+    pub(crate) fn forget_running_counts(&mut self) {
+        self.bare = ReportedUsage::default();
+    }
+
     /// Whether the response has told how it ended.
     pub(crate) fn is_finished(&self) -> bool {
         !self.finishes.is_empty()
@@ -213,8 +243,11 @@ impl Draft {
             }
         };
         let metrics = self.metrics.as_deref().and_then(Value::parse).map(|value| usage::read_metrics(&value));
-        let told = [metrics.map(|reading| reading.usage), Some(self.bare.clone())];
-        told.into_iter().flatten().for_each(|usage| fill(&mut reading.usage, &usage));
+        if let Some(metrics) = metrics {
+            fill(&mut reading.usage, &metrics.usage);
+        }
+        fill(&mut reading.usage, &self.headers);
+        fill(&mut reading.usage, &self.bare);
         reading
     }
 

@@ -34,7 +34,16 @@ struct Item {
 
 impl Finds {
     pub(crate) fn new(wants: &'static [Want]) -> Self {
-        Self { wants, items: Vec::new(), text: Vec::new(), seen: 0, arrays: 0, empty: 0, sights: 0, overlong: false }
+        Self {
+            wants,
+            items: Vec::new(),
+            text: Vec::new(),
+            seen: 0,
+            arrays: 0,
+            empty: 0,
+            sights: 0,
+            overlong: false,
+        }
     }
 
     /// Forgets everything, for the next document.
@@ -63,7 +72,8 @@ impl Finds {
     /// Whether something was found that is always to be read.
     pub(crate) fn is_decisive(&self) -> bool {
         let seen = indices(self.seen).filter_map(|index| self.wants.get(index));
-        self.iter().any(|(role, _)| role.is_decisive()) || seen.into_iter().any(|want| want.role.is_decisive())
+        self.iter().any(|(role, _)| role.is_decisive())
+            || seen.into_iter().any(|want| want.role.is_decisive())
     }
 
     /// Whether there is a list of choices and it is empty.

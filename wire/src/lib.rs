@@ -4,6 +4,7 @@
 //! then fed the bodies as they pass, in chunks of any size, and hold a bounded amount of memory whatever
 //! the length of a body. [`ResponseReader::finish`] says what the provider reported.
 
+mod base64;
 mod call;
 mod dialect;
 mod draft;

@@ -34,7 +34,11 @@ use Habit::{
 };
 
 /// A provider whose paths are OpenAI's.
-const fn compatible(name: &'static str, hosts: &'static [&'static str], habits: &'static [Habit]) -> Provider {
+const fn compatible(
+    name: &'static str,
+    hosts: &'static [&'static str],
+    habits: &'static [Habit],
+) -> Provider {
     Provider { name, hosts, routes: &[], habits }
 }
 
@@ -65,8 +69,16 @@ pub(crate) static PROVIDERS: &[Provider] = &[
         &[TakesIncludeUsageByVersion],
     ),
     compatible("azure.ai.inference", &["*.inference.ai.azure.com", "*.models.ai.azure.com"], &[]),
-    own("aws.bedrock", &["bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"], routes::BEDROCK),
-    own("aws.bedrock", &["*.bedrock-runtime.*.vpce.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"], routes::BEDROCK),
+    own(
+        "aws.bedrock",
+        &["bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com"],
+        routes::BEDROCK,
+    ),
+    own(
+        "aws.bedrock",
+        &["*.bedrock-runtime.*.vpce.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"],
+        routes::BEDROCK,
+    ),
     compatible("aws.bedrock", &["bedrock-mantle.*.api.aws"], &[TakesIncludeUsage]),
     own("aws.sagemaker", &["runtime.sagemaker.*.amazonaws.com"], &[]),
     own("cohere", &["api.cohere.com", "api.cohere.ai", "production.api.cohere.ai"], routes::COHERE),
@@ -80,21 +92,24 @@ pub(crate) static PROVIDERS: &[Provider] = &[
     compatible("mistral_ai", &["api.mistral.ai", "codestral.mistral.ai"], &[]),
     compatible("groq", &["api.groq.com"], &[TakesIncludeUsage]),
     compatible("x_ai", &["api.x.ai", "*.api.x.ai"], &[TakesIncludeUsage]),
-    Provider {
-        name: "deepseek",
-        hosts: &["api.deepseek.com"],
-        routes: &[],
-        habits: &[TakesIncludeUsage],
-    },
+    Provider { name: "deepseek", hosts: &["api.deepseek.com"], routes: &[], habits: &[TakesIncludeUsage] },
     compatible("openrouter", &["openrouter.ai"], &[]),
     compatible("perplexity", &["api.perplexity.ai"], &[ReasoningApart]),
     compatible("vercel", &["ai-gateway.vercel.sh"], &[ReasoningApartForGoogle, TakesIncludeUsage]),
     compatible("github_copilot", &["api.githubcopilot.com", "*.githubcopilot.com"], &[TakesIncludeUsage]),
     compatible("github", &["models.github.ai", "models.inference.ai.azure.com"], &[TakesIncludeUsage]),
-    own("databricks", &["*.azuredatabricks.net", "*.cloud.databricks.com", "*.gcp.databricks.com"], routes::DATABRICKS),
+    own(
+        "databricks",
+        &["*.azuredatabricks.net", "*.cloud.databricks.com", "*.gcp.databricks.com"],
+        routes::DATABRICKS,
+    ),
     own("writer", &["api.writer.com"], routes::WRITER),
     compatible("moonshot_ai", &["api.moonshot.ai", "api.moonshot.cn"], &[TakesIncludeUsage]),
-    compatible("huggingface", &["router.huggingface.co", "api-inference.huggingface.co"], &[TakesIncludeUsage]),
+    compatible(
+        "huggingface",
+        &["router.huggingface.co", "api-inference.huggingface.co"],
+        &[TakesIncludeUsage],
+    ),
     compatible("huggingface", &["*.endpoints.huggingface.cloud"], &[TakesIncludeUsage]),
     compatible("snowflake", &["*.snowflakecomputing.com"], &[TakesIncludeUsage]),
     compatible("heroku", &["*.inference.heroku.com", "inference.heroku.com"], &[]),
@@ -114,7 +129,11 @@ pub(crate) static PROVIDERS: &[Provider] = &[
     compatible("deepinfra", &["api.deepinfra.com"], &[TakesIncludeUsage]),
     compatible("sambanova", &["api.sambanova.ai"], &[TakesIncludeUsage]),
     compatible("hyperbolic", &["api.hyperbolic.xyz"], &[]),
-    compatible("nebius", &["api.studio.nebius.com", "api.studio.nebius.ai", "api.tokenfactory.nebius.com"], &[]),
+    compatible(
+        "nebius",
+        &["api.studio.nebius.com", "api.studio.nebius.ai", "api.tokenfactory.nebius.com"],
+        &[],
+    ),
     compatible("nvidia", &["integrate.api.nvidia.com"], &[TakesIncludeUsage]),
     compatible("minimax", &["api.minimax.io", "api.minimaxi.com", "api.minimax.chat"], &[TakesIncludeUsage]),
     compatible("ai21", &["api.ai21.com"], &[]),

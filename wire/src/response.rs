@@ -2,11 +2,13 @@
 
 mod cutter;
 mod events;
+mod frames;
 
 use std::fmt;
 
 use cutter::Cutter;
 use events::EventReader;
+use frames::FrameReader;
 use memchr::memmem;
 
 use crate::End;
@@ -56,6 +58,7 @@ enum Body {
     /// Nothing has come yet.
     Unknown,
     Events(Box<EventReader>),
+    Frames(Box<FrameReader>),
     Json(Box<JsonReader>),
     /// It is not read: an error, an encoding, sound.
     Closed,
@@ -73,6 +76,7 @@ impl ResponseReader {
         }
         if readable {
             draft.spoken(facts.characters);
+            draft.take_headers(head.headers);
         }
         if encoded && facts.injected {
             draft.problems.add(Problem::UsageLeftIn);
@@ -103,6 +107,10 @@ impl ResponseReader {
         match (&mut self.body, end) {
             (Body::Events(reader), End::Open) => reader.feed(chunk, &mut self.draft),
             (Body::Events(reader), End::Last) => reader.finish(chunk, &mut self.draft),
+            (Body::Frames(reader), _) => {
+                reader.feed(chunk, &mut self.draft);
+                None
+            }
             (Body::Json(reader), _) => {
                 reader.feed(chunk, &mut self.draft);
                 None
@@ -124,6 +132,13 @@ impl ResponseReader {
             Body::Events(reader) => {
                 reader.end(&mut self.draft);
                 stream = true;
+            }
+            Body::Frames(reader) => {
+                stream = true;
+                self.draft.forget_running_counts();
+                if complete && !reader.is_between() {
+                    self.draft.problems.add(Problem::Malformed);
+                }
             }
             Body::Json(reader) => {
                 stream = reader.documents(&self.draft) && self.stream_asked;
@@ -153,6 +168,8 @@ impl ResponseReader {
                 let cutter = self.cuts.then(Cutter::new);
                 Body::Events(Box::new(EventReader::new(self.dialect, cutter)))
             }
+            // The length of a frame is far below 2^24.
+            Some(0) => Body::Frames(Box::new(FrameReader::new(self.dialect))),
             Some(_) => Body::Closed,
         }
     }

@@ -1,8 +1,8 @@
 //! Paths: which call they are, and which model they name.
 
 use crate::call::Operation::{
-    self, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech, TextCompletion,
-    Transcription,
+    self, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech,
+    TextCompletion, Transcription,
 };
 use crate::dialect::{
     self, CHAT, COHERE as COHERE_DIALECT, CONVERSE, Dialect, GEMINI, IMAGES, INTERACTIONS, INVOKE, MESSAGES,
@@ -124,8 +124,7 @@ pub(crate) static OLLAMA: &[Route] = &[
 pub(crate) static WRITER: &[Route] = &[asked(Ends(&["v1", "chat"]), &CHAT, Chat)];
 
 /// Paths of Databricks: an endpoint's name stands where others have the model.
-pub(crate) static DATABRICKS: &[Route] =
-    &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
+pub(crate) static DATABRICKS: &[Route] = &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
 
 /// The first route that fits, and the model that the path names.
 pub(crate) fn find(routes: &'static [Route], segments: &[&str]) -> Option<(&'static Route, Option<String>)> {
@@ -178,6 +177,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 fn hex(digits: &[u8]) -> Option<u8> {
-    let text = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let text =
+        str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u8::from_str_radix(text, 16).ok()
 }

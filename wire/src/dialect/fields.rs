@@ -1,9 +1,9 @@
 //! The fields of each dialect. No table may hold more than 64.
 
 use crate::field::Role::{
-    AudioSeconds, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize, IncludeUsage, InputCount,
-    MaxOutput, Metrics, Model, OutputCount, OutputType, Picture, Searches, Speed, SpokenText, Status, Stream,
-    StreamOptions, Tier, Usage,
+    AudioSeconds, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize, IncludeUsage,
+    InputCount, MaxOutput, Metrics, Model, OutputCount, OutputType, Picture, Searches, Speed, SpokenText,
+    Status, Stream, StreamOptions, Tier, Usage,
 };
 use crate::stream::json_fields::{Want, want};
 

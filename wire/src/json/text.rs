@@ -31,7 +31,7 @@ fn escaped(raw: &[u8]) -> Option<(char, &[u8])> {
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        b'u' => return Some(unicode(rest)?),
+        b'u' => return unicode(rest),
         _ => return None,
     };
     Some((read, rest))
@@ -53,7 +53,8 @@ fn unicode(raw: &[u8]) -> Option<(char, &[u8])> {
 
 fn hex4(raw: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = raw.split_at_checked(4)?;
-    let text = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    let text =
+        str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     Some((u32::from_str_radix(text, 16).ok()?, rest))
 }
 

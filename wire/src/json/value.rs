@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn members_are_found_by_path() {
-        let value = Value::parse(br#" {"a": {"b": [1, {"c": "x"}], "n": null}, "a\u0062": -1.5, "d": 1, "d": 2} "#);
+        let value =
+            Value::parse(br#" {"a": {"b": [1, {"c": "x"}], "n": null}, "a\u0062": -1.5, "d": 1, "d": 2} "#);
         let value = value.unwrap();
         assert_eq!(value.at(&["a", "b"]).list().len(), 2);
         assert_eq!(value.at(&["a", "b"]).list()[1].text(&["c"]), Some("x"));

@@ -159,7 +159,9 @@ impl Sink for Reading<'_> {
         let wanted = if root {
             self.facts.stream == Some(true) && !self.state.options_seen
         } else {
-            self.has(wants, Role::StreamOptions) && self.facts.stream != Some(false) && !self.state.member_seen
+            self.has(wants, Role::StreamOptions)
+                && self.facts.stream != Some(false)
+                && !self.state.member_seen
         };
         if wanted {
             self.edit(at, put, b"");

@@ -249,7 +249,8 @@ impl Scanner {
     fn matching(&self, alive: Set, segment: usize, key: &[u8]) -> Next {
         let mut found = 0;
         for (index, want) in self.wants.iter().enumerate() {
-            let matches = alive & bit(index) != 0 && want.path.get(segment).map(|key| key.as_bytes()) == Some(key);
+            let matches =
+                alive & bit(index) != 0 && want.path.get(segment).map(|key| key.as_bytes()) == Some(key);
             found |= if matches { bit(index) } else { 0 };
         }
         let ends = found & self.ends_at.get(segment).copied().unwrap_or_default();
@@ -408,4 +409,5 @@ pub(crate) fn indices(set: Set) -> impl Iterator<Item = usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests;

@@ -192,6 +192,7 @@ fn line_end(rest: &[u8]) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     use super::*;
 

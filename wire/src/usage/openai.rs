@@ -36,8 +36,12 @@ const REASONING: &[&[&str]] = &[
 
 const INPUT_DETAILS: &[&str] =
     &["prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details"];
-const OUTPUT_DETAILS: &[&str] =
-    &["completion_tokens_details", "output_tokens_details", "output_token_details", "completion_token_details"];
+const OUTPUT_DETAILS: &[&str] = &[
+    "completion_tokens_details",
+    "output_tokens_details",
+    "output_token_details",
+    "completion_token_details",
+];
 
 pub(super) fn read(value: &Value<'_>) -> Reading {
     let mut reading = Reading::default();

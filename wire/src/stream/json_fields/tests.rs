@@ -62,10 +62,25 @@ fn check(name: &str, text: &str, expected: &[(usize, &str)], documents: usize) {
 #[test]
 fn wanted_fields_are_found() {
     check("a plain field", r#"{"x":1,"model":"m","y":[1,2]}"#, &[(0, r#""m""#)], 1);
-    check("white space everywhere", "\u{feff} {\n \"model\" :\t\"m\" , \"usage\" : { } }\r\n", &[(0, r#""m""#), (1, "{ }")], 1);
-    check("an object with its own brackets in strings", r#"{"usage":{"a":"}]{\"","b":[{}]},"z":"}"}"#, &[(1, r#"{"a":"}]{\"","b":[{}]}"#)], 1);
+    check(
+        "white space everywhere",
+        "\u{feff} {\n \"model\" :\t\"m\" , \"usage\" : { } }\r\n",
+        &[(0, r#""m""#), (1, "{ }")],
+        1,
+    );
+    check(
+        "an object with its own brackets in strings",
+        r#"{"usage":{"a":"}]{\"","b":[{}]},"z":"}"}"#,
+        &[(1, r#"{"a":"}]{\"","b":[{}]}"#)],
+        1,
+    );
     check("a nested field", r#"{"message":{"usage":{"n":1},"x":0}}"#, &[(2, r#"{"n":1}"#)], 1);
-    check("a field of each element", r#"{"choices":[{"finish":"a"},{},{"finish":null}]}"#, &[(4, r#""a""#), (4, "null")], 1);
+    check(
+        "a field of each element",
+        r#"{"choices":[{"finish":"a"},{},{"finish":null}]}"#,
+        &[(4, r#""a""#), (4, "null")],
+        1,
+    );
     check("arrays in arrays", r#"{"a":[[{"b":1}],[],[{"c":2},{"b":3}]]}"#, &[(5, "1"), (5, "3")], 1);
     check("the same name deeper down does not count", r#"{"x":{"model":"no"},"y":[{"usage":1}]}"#, &[], 1);
     check("the last of equal keys counts", r#"{"model":"a","model":"b"}"#, &[(0, r#""b""#)], 1);
@@ -74,13 +89,31 @@ fn wanted_fields_are_found() {
     check("an escape in a skipped string", r#"{"x":"\\","model":"a\"b"}"#, &[(0, r#""a\"b""#)], 1);
     check("documents after each other", "{\"model\":1}\n{\"model\":2}\n", &[(0, "1"), (0, "2")], 2);
     check("an array of documents", r#"[{"model":1},{"model":2}, 3, [4]]"#, &[(0, "1"), (0, "2")], 2);
-    check("scalars of all kinds", r#"{"usage":-1.5e3,"x":true,"model":null}"#, &[(1, "-1.5e3"), (0, "null")], 1);
+    check(
+        "scalars of all kinds",
+        r#"{"usage":-1.5e3,"x":true,"model":null}"#,
+        &[(1, "-1.5e3"), (0, "null")],
+        1,
+    );
     check("a parent of another kind", r#"{"message":[{"usage":1}],"choices":{"finish":2}}"#, &[], 1);
 }
 
 #[test]
 fn anything_malformed_is_flagged_and_never_a_panic() {
-    for text in ["{", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "[{},", "x", "{\"a\":1 2}", "{,}", "{\"model\":\"", "}", "{\"a\":x}"] {
+    for text in [
+        "{",
+        "{]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1",
+        "[{},",
+        "x",
+        "{\"a\":1 2}",
+        "{,}",
+        "{\"model\":\"",
+        "}",
+        "{\"a\":x}",
+    ] {
         let (seen, broken) = scan(&[text.as_bytes()]);
         assert!(broken, "`{text}` gave {seen:?}");
     }
