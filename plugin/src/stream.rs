@@ -32,7 +32,8 @@ struct Held {
 /// Large bodies are read in slices: memory of a VM never shrinks.
 const SLICE: usize = 65_536;
 
-/// A request is let go after this long without its body.
+/// A request is let go after this long without its body, or without a store's answer: the store's call has a time-out
+/// of its own, so past this the host has lost it.
 const HOLD_LIMIT_MS: u64 = 10_000;
 
 impl Stream {
@@ -195,16 +196,16 @@ impl Stream {
     /// Lets go what waited too long. The effective context is this stream's.
     pub fn watch(&mut self, root: &Root, now: Timestamp) {
         let waited = now.millis_since(self.exchange.started()).unwrap_or(0);
-        if self.held.is_some() && waited > self.patience_ms() {
+        if self.held.is_some() && waited > HOLD_LIMIT_MS {
             self.token = None;
             let step = self.exchange.give_up_waiting();
             self.decided(root, step, now);
         }
     }
 
-    /// A store's call ends by its own time-out; past that the host has lost it.
-    fn patience_ms(&self) -> u64 {
-        HOLD_LIMIT_MS
+    /// The store's call that is under way.
+    pub fn token(&self) -> Option<u32> {
+        self.token
     }
 
     /// Whether the proxy waits for this stream.

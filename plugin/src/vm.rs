@@ -16,6 +16,8 @@ pub struct Vm {
     parents: HashMap<u32, u32>,
     /// The streams that are LLM calls.
     streams: HashMap<u32, Stream>,
+    /// The stream that waits for the answer to an HTTP call: hosts name the root when it comes, not the stream.
+    calls: HashMap<u32, u32>,
 }
 
 thread_local! {
@@ -75,6 +77,7 @@ impl Vm {
         };
         let opened = Stream::open(root, &Head { headers, route, cluster, ends }, host::now());
         opened.map_or(Headers::Continue, |(stream, headers)| {
+            self.calls.extend(stream.token().map(|token| (token, context)));
             self.streams.insert(context, stream);
             headers
         })
@@ -115,7 +118,7 @@ impl Vm {
     }
 
     /// The answer to an HTTP call that a stream or a root made.
-    pub fn call_answered(&mut self, context: u32, token: u32, size: usize) {
+    pub fn call_answered(&mut self, root_id: u32, token: u32, size: usize) {
         let headers = HeaderPairs::parse(abi::headers(Map::CallResponse).unwrap_or_default());
         let status = headers.text(":status").and_then(|status| status.parse().ok());
         let body = if size == 0 {
@@ -123,16 +126,25 @@ impl Vm {
         } else {
             abi::buffer(Buffer::CallResponse, 0, size).unwrap_or_default()
         };
-        if let Some(root) = self.roots.get_mut(&context) {
-            root.answered(token, status, &body, host::now());
-        } else if let Some((stream, root)) = self.stream(context) {
+        let Some(context) = self.calls.remove(&token) else {
+            if let Some(root) = self.roots.get_mut(&root_id) {
+                root.answered(token, status, &body, host::now());
+            }
+            return;
+        };
+        if abi::set_context(context).is_ok()
+            && let Some((stream, root)) = self.stream(context)
+        {
             stream.answered(root, token, status, &body, host::now());
+            let next = stream.token();
+            self.calls.extend(next.map(|token| (token, context)));
         }
     }
 
     /// The end of a stream, however it came about.
     pub fn log(&mut self, context: u32) {
         let Some(stream) = self.streams.remove(&context) else { return };
+        stream.token().map(|token| self.calls.remove(&token));
         if let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) {
             stream.settle(root, host::now());
         }

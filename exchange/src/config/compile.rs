@@ -7,7 +7,8 @@ use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use tollgate_policy::{ConfigError, Facts, Object, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
+use tollgate_policy::{
+    ConfigError, Facts, Object, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
 };
 use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
 use tollgate_record::Record;

@@ -21,7 +21,10 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
         (r#"{"taags":{}}"#, "taags: unknown field `taags`, expected one of `namespace`, `hold`"),
         (r#"{"hold":"maybe"}"#, "hold: unknown variant `maybe`, expected one of `headers`, `body`, `never`"),
         (r#"{"tags":{"team":{"form":[]}}}"#, "tags.team.form: unknown field `form`, expected one of `from`"),
-        (r#"{"tags":{"team":{"from":[{"header":7}]}}}"#, "tags.team.from[0].header: invalid type: integer `7`, expected a string"),
+        (
+            r#"{"tags":{"team":{"from":[{"header":7}]}}}"#,
+            "tags.team.from[0].header: invalid type: integer `7`, expected a string",
+        ),
         (
             r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"dya"}]}"#,
             "quotas[0].window: unknown unit `dya`, expected one of minute, hour",
@@ -30,8 +33,14 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"quotas":[{"name":"a","limit":{"usd":12.5},"window":"day"}]}"#,
             "quotas[0].limit.usd: invalid type: floating point `12.5`, expected USD as a decimal string such as \"12.50\"",
         ),
-        (r#"{"quotas":[{"name":"a","limit":{"usd":"-1"},"window":"day"}]}"#, "quotas[0].limit.usd: invalid value: string \"-1\""),
-        (r#"{"quotas":[{"name":"a","limit":{},"window":"day"}]}"#, "quotas[0].limit: needs exactly one of `usd`"),
+        (
+            r#"{"quotas":[{"name":"a","limit":{"usd":"-1"},"window":"day"}]}"#,
+            "quotas[0].limit.usd: invalid value: string \"-1\"",
+        ),
+        (
+            r#"{"quotas":[{"name":"a","limit":{},"window":"day"}]}"#,
+            "quotas[0].limit: needs exactly one of `usd`",
+        ),
         (
             r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"day","per":["taem"]}]}"#,
             "quotas[0].per[0]: unknown tag `taem`, expected one of `provider`, `model`",
@@ -44,7 +53,10 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"quotas":[{"name":"a","limit":{"requests":1},"window":"day"},{"name":"a","limit":{"requests":1},"window":"day"}]}"#,
             "quotas[1].name: `a` stands twice",
         ),
-        (r#"{"stores":{"r":{"cluster":"c","protocol":"resp"}}}"#, "stores.r.protocol: unknown variant `resp`, expected `webdis`"),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"resp"}}}"#,
+            "stores.r.protocol: unknown variant `resp`, expected `webdis`",
+        ),
         (
             r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","timeout_ms":0}}}"#,
             "stores.r.timeout_ms: `0` is not between 1 and 10000",
@@ -53,17 +65,32 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"upstreams":[{"when":{"team":"x"},"provider":"p"}]}"#,
             "upstreams[0].when.team: `team` is not known yet when the upstream is chosen",
         ),
-        (r#"{"upstreams":[{"provider":"p","dialect":"x"}]}"#, "upstreams[0].dialect: unknown dialect `x`, expected one of `openai`"),
+        (
+            r#"{"upstreams":[{"provider":"p","dialect":"x"}]}"#,
+            "upstreams[0].dialect: unknown dialect `x`, expected one of `openai`",
+        ),
         (
             r#"{"pricing":{"overrides":[{"provider":"p","model":"m","rates":{"input":2.5}}]}}"#,
             "pricing.overrides[0].rates.input: invalid type: floating point `2.5`, expected a decimal string",
         ),
-        (r#"{"pricing":{"overrides":[{"provider":"p","model":"m"}]}}"#, "pricing.overrides[0]: needs either `rates` or `free: true`"),
+        (
+            r#"{"pricing":{"overrides":[{"provider":"p","model":"m"}]}}"#,
+            "pricing.overrides[0]: needs either `rates` or `free: true`",
+        ),
         (r#"{"pricing":{"adjustments":[{"percent":"-101"}]}}"#, "pricing.adjustments[0].percent: "),
-        (r#"{"emit":{"views":[["taem"]]}}"#, "emit.views[0][0]: unknown label `taem`, expected one of `provider`"),
+        (
+            r#"{"emit":{"views":[["taem"]]}}"#,
+            "emit.views[0][0]: unknown label `taem`, expected one of `provider`",
+        ),
         (r#"{"emit":{"max_series":0}}"#, "emit.max_series: `0` is not between 1 and 100000"),
-        (r#"{"emit":{"properties":["cost"]}}"#, "emit.properties[0]: unknown property `cost`, expected one of `cost_usd`"),
-        (r#"{"emit":{"response_headers":["cost"]}}"#, "emit.response_headers[0]: unknown header `cost`, expected `decision`"),
+        (
+            r#"{"emit":{"properties":["cost"]}}"#,
+            "emit.properties[0]: unknown property `cost`, expected one of `cost_usd`",
+        ),
+        (
+            r#"{"emit":{"response_headers":["cost"]}}"#,
+            "emit.response_headers[0]: unknown header `cost`, expected `decision`",
+        ),
     ] {
         let error = refused(json);
         assert!(error.starts_with(message), "{json}\n  is       {error}\n  expected {message}");
@@ -89,8 +116,12 @@ fn the_version_tells_configurations_apart_and_ignores_the_order_of_members() {
 
 #[test]
 fn counts_may_be_spelled_as_doubles_but_not_as_fractions() {
-    let quota = |requests: &str| format!(r#"{{"quotas":[{{"name":"a","limit":{{"requests":{requests}}},"window":"day"}}]}}"#);
+    let quota = |requests: &str| {
+        format!(r#"{{"quotas":[{{"name":"a","limit":{{"requests":{requests}}},"window":"day"}}]}}"#)
+    };
     assert_eq!(Rules::compile(quota("1e6").as_bytes()).unwrap().quotas[0].limit.amount, 1_000_000);
-    assert!(refused(&quota("1.5")).starts_with("quotas[0].limit.requests: invalid value: floating point `1.5`"));
+    assert!(
+        refused(&quota("1.5")).starts_with("quotas[0].limit.requests: invalid value: floating point `1.5`")
+    );
     assert!(refused(&quota("-1")).starts_with("quotas[0].limit.requests: invalid"));
 }

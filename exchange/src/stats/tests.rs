@@ -24,7 +24,8 @@ impl MetricSink for Proxy {
     }
 }
 
-const RULES: &str = r#"{"tags":{"team":{"from":[{"header":"x-team"}],"allow":["search","*"]}},"emit":{"max_series":3}}"#;
+const RULES: &str =
+    r#"{"tags":{"team":{"from":[{"header":"x-team"}],"allow":["search","*"]}},"emit":{"max_series":3}}"#;
 
 fn rules() -> Rules {
     Rules::compile(RULES.as_bytes()).unwrap()
@@ -58,7 +59,10 @@ fn each_view_counts_the_call_under_its_own_labels() {
         ("tollgate_requests;view=team;team=search;decision=allow;usage_source=reported", 2),
         ("tollgate_tokens;view=team;team=search;kind=input", 20),
         ("tollgate_tokens;view=team;team=search;kind=cache_read", 10),
-        ("tollgate_tokens;view=provider_model_operation;provider=openai;model=gpt-4.1;operation=chat;kind=output", 6),
+        (
+            "tollgate_tokens;view=provider_model_operation;provider=openai;model=gpt-4.1;operation=chat;kind=output",
+            6,
+        ),
         ("tollgate_cost_nanousd;view=team;team=search", 2400),
         ("tollgate_fully_tagged_cost_nanousd", 2400),
     ] {
@@ -86,7 +90,8 @@ fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
     }
     stats.count(&rules, &call("search", None, "0.000000001"), &mut proxy);
     stats.count(&rules, &call(tollgate_policy::UNTAGGED, None, "0.000000001"), &mut proxy);
-    let teams: Vec<_> = proxy.values.iter().filter(|(n, _)| n.starts_with("tollgate_cost_nanousd;view=team;")).collect();
+    let teams: Vec<_> =
+        proxy.values.iter().filter(|(n, _)| n.starts_with("tollgate_cost_nanousd;view=team;")).collect();
     assert_eq!(teams.len(), 3 + 3, "{teams:?}");
     assert_eq!(teams.iter().map(|(_, v)| **v).sum::<u64>(), 102);
     assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=__other__"], 97);

@@ -1,0 +1,208 @@
+//! A store outside the process that answers late, never, with garbage or not at all: the call goes on as
+//! `on_failure` says, nothing hangs longer than its time-out, and settlements reach the store once it is back.
+//!
+//! `ENVOY` is the path of an Envoy and `TOLLGATE_WASM` that of the plugin; `cargo xtask test` sets both.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tollgate_test_harness::client;
+use tollgate_test_harness::envoy::config::{Places, Plugin};
+use tollgate_test_harness::envoy::{Envoy, Setup};
+use tollgate_test_harness::http::{Reply, Request, Response, Seen, Version};
+use tollgate_test_harness::scenario::on_envoy::envoy_config;
+use tollgate_test_harness::upstream::Upstream;
+
+/// An Envoy whose store shares the stand-in upstream: what it is asked there is a `POST /`.
+struct Bench {
+    envoy: Envoy,
+    _upstream: Upstream,
+    /// Bodies that the store got.
+    asked: Arc<Mutex<Vec<String>>>,
+    /// What it answers to admissions and to settlements.
+    answers: Arc<Mutex<Answers>>,
+}
+
+#[derive(Clone, Default)]
+struct Answers {
+    admit: Reply,
+    settle: Reply,
+}
+
+fn webdis(body: &str) -> Reply {
+    Reply { status: 200, body: body.as_bytes().to_vec(), ..Reply::default() }
+}
+
+fn granted() -> Answers {
+    Answers { admit: webdis(r#"{"EVAL":-1}"#), settle: webdis(r#"{"EVAL":1}"#) }
+}
+
+fn chat() -> Reply {
+    let body = json!({"model": "gpt-4o-mini", "choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 2}});
+    let headers = [("content-type", "application/json")].into_iter().collect();
+    Reply { status: 200, headers, body: body.to_string().into_bytes(), ..Reply::default() }
+}
+
+fn given() -> Option<(PathBuf, PathBuf)> {
+    let path = |name| std::env::var_os(name).map(PathBuf::from);
+    let given = path("ENVOY").zip(path("TOLLGATE_WASM"));
+    if given.is_none() {
+        println!("skipped: ENVOY and TOLLGATE_WASM are not set, run `cargo xtask test`");
+    }
+    given
+}
+
+impl Bench {
+    fn start(on_failure: &str, answers: Answers) -> Option<Self> {
+        let (binary, wasm) = given()?;
+        let (asked, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(answers)));
+        let (log, script) = (Arc::clone(&asked), Arc::clone(&answers));
+        let upstream = Upstream::start(move |seen: &Seen| {
+            if seen.path != "/" {
+                return chat();
+            }
+            let body = String::from_utf8_lossy(&seen.body).into_owned();
+            let answers = script.lock().unwrap().clone();
+            let settles = body.contains("settled");
+            // The script is asked a first time before the body is there.
+            if !body.is_empty() {
+                log.lock().unwrap().push(body);
+            }
+            if settles { answers.settle } else { answers.admit }
+        });
+        let upstream = upstream.unwrap();
+        let plugin = json!({
+            "stores": {"budget": {"cluster": "openai", "protocol": "webdis", "timeout_ms": 400, "on_failure": on_failure}},
+            "quotas": [{"name": "day", "limit": {"requests": 5}, "window": "day", "store": "budget"}],
+        });
+        let envoy = Envoy::start(&Setup {
+            binary,
+            config: envoy_config().join("quickstart/envoy.yaml"),
+            workers: 1,
+            places: Places {
+                wasm,
+                upstream: upstream.address(),
+                upstream_version: Version::Http1,
+                access_log: PathBuf::new(),
+                folder: PathBuf::new(),
+                plugin: Some(Plugin::Text(plugin.to_string())),
+            },
+        });
+        Some(Self { envoy: envoy.unwrap(), _upstream: upstream, asked, answers })
+    }
+
+    fn call(&mut self) -> (Response, Value, Duration) {
+        let request = Request {
+            path: "/v1/chat/completions".to_owned(),
+            headers: [("content-type", "application/json")].into_iter().collect(),
+            body: json!({"model": "gpt-4o-mini", "messages": []}).to_string().into_bytes(),
+            ..Request::default()
+        };
+        let begun = Instant::now();
+        let response = client::call(self.envoy.address(), &request).unwrap();
+        let took = begun.elapsed();
+        let log = self.envoy.next_log_line().unwrap();
+        (response, log["tollgate"]["value"].clone(), took)
+    }
+
+    fn answer(&self, answers: Answers) {
+        *self.answers.lock().unwrap() = answers;
+    }
+
+    /// Waits until the store got so many settlements.
+    fn settlements(&self, at_least: usize) -> Vec<String> {
+        let until = Instant::now() + Duration::from_secs(12);
+        loop {
+            let all = self.asked.lock().unwrap().clone();
+            let settled: Vec<_> = all.into_iter().filter(|body| body.contains("settled")).collect();
+            if settled.len() >= at_least || Instant::now() > until {
+                return settled;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_store_that_grants_lets_the_call_pass_and_hears_of_its_end() {
+    let Some(mut bench) = Bench::start("deny", granted()) else { return };
+    let (response, record, _) = bench.call();
+    assert_eq!((response.status, &record["tollgate.decision.action"]), (200, &json!("allow")));
+    let settled = bench.settlements(1);
+    let id = record["tollgate.id"].as_str().unwrap();
+    assert!(
+        settled.iter().all(|body| body.contains(&format!("settled%2F{id}"))) && settled.len() == 1,
+        "{settled:?}"
+    );
+}
+
+#[test]
+fn a_store_that_refuses_refuses_the_call() {
+    let refusing = Answers { admit: webdis(r#"{"EVAL":0}"#), ..granted() };
+    let Some(mut bench) = Bench::start("allow", refusing) else { return };
+    let (response, record, _) = bench.call();
+    assert_eq!((response.status, &record["tollgate.decision.rule"]), (429, &json!("day")));
+    assert_eq!(record["tollgate.cost.status"], json!("not_sent"));
+}
+
+#[test]
+fn a_store_that_fails_in_any_way_is_survived_as_configured() {
+    let slow = Reply { wait: Duration::from_millis(1500), ..webdis(r#"{"EVAL":-1}"#) };
+    let late = Reply { wait: Duration::from_millis(150), ..webdis(r#"{"EVAL":-1}"#) };
+    let cut = Reply { cut_after: Some(3), ..webdis(r#"{"EVAL":-1}"#) };
+    let cases = [
+        ("late but in time", late, true),
+        ("never", slow, false),
+        ("cut", cut, false),
+        ("garbage", webdis("\u{fffd}<html>"), false),
+        ("empty", webdis(""), false),
+        ("another shape", webdis(r#"{"EVAL":[false,"ERR"]}"#), false),
+        ("a place that no quota has", webdis(r#"{"EVAL":7}"#), false),
+        ("an error", Reply { status: 503, ..webdis(r#"{"EVAL":-1}"#) }, false),
+    ];
+    for on_failure in ["allow", "deny"] {
+        let Some(mut bench) = Bench::start(on_failure, granted()) else { return };
+        for (name, admit, usable) in cases.clone() {
+            bench.answer(Answers { admit, ..granted() });
+            let (response, record, took) = bench.call();
+            let expected = if usable || on_failure == "allow" { 200 } else { 503 };
+            assert_eq!(response.status, expected, "{name}, {on_failure}: {record}");
+            assert!(took < Duration::from_millis(900), "{name}: {took:?}");
+        }
+        let errors = bench.envoy.stat("wasmcustom.tollgate_errors;kind=store").unwrap();
+        assert!(errors >= 7, "{errors}");
+    }
+}
+
+#[test]
+fn a_settlement_is_sent_again_until_the_store_takes_it() {
+    let deaf = Answers { settle: Reply { status: 500, ..Reply::default() }, ..granted() };
+    let Some(mut bench) = Bench::start("deny", deaf) else { return };
+    assert_eq!(bench.call().0.status, 200);
+    let tried = bench.settlements(3);
+    assert!(tried.len() >= 3 && tried.iter().all(|body| *body == tried[0]), "{tried:?}");
+    bench.answer(granted());
+    let taken = bench.settlements(tried.len() + 1).len();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(bench.settlements(0).len() <= taken + 1, "it goes on after it was taken");
+}
+
+#[test]
+fn a_client_that_goes_away_while_the_store_is_asked_is_settled_as_not_sent() {
+    let slow = Answers {
+        admit: Reply { wait: Duration::from_millis(300), ..webdis(r#"{"EVAL":-1}"#) },
+        ..granted()
+    };
+    let Some(mut bench) = Bench::start("allow", slow) else { return };
+    let request = Request {
+        path: "/v1/chat/completions".to_owned(),
+        body: br#"{"model":"gpt-4o-mini"}"#.repeat(10),
+        abort_after: Some(20),
+        ..Request::default()
+    };
+    let _gone = client::call(bench.envoy.address(), &request);
+    let log = bench.envoy.next_log_line().unwrap();
+    assert_eq!(log["tollgate"]["value"]["tollgate.cost.status"], json!("not_sent"), "{log}");
+}
