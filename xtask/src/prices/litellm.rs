@@ -285,8 +285,13 @@ fn without_echoes(rates: BTreeMap<String, String>) -> BTreeMap<String, String> {
         "output_audio" | "output_image" | "output_video" | "reasoning" => Some("output"),
         _ => None,
     };
-    let echoes = |class: &str, usd: &String| parent(class).is_some_and(|parent| rates.get(parent) == Some(usd));
-    rates.iter().filter(|(class, usd)| !echoes(class, usd)).map(|(class, usd)| (class.clone(), usd.clone())).collect()
+    let echoes =
+        |class: &str, usd: &String| parent(class).is_some_and(|parent| rates.get(parent) == Some(usd));
+    rates
+        .iter()
+        .filter(|(class, usd)| !echoes(class, usd))
+        .map(|(class, usd)| (class.clone(), usd.clone()))
+        .collect()
 }
 
 fn narrowed(key: &str) -> (&str, Option<(&'static str, &'static str)>) {

@@ -149,9 +149,9 @@ fn add_narrow(file: &mut ProviderFile, item: Item, others: &[ProviderFile], find
         prices.when.extend(item.when.clone());
         let same = current(model)
             .is_some_and(|list| prices.rates.iter().all(|(class, usd)| list.rates.get(class) == Some(usd)));
-        if !(same && prices.when == item.when)
-            && !model.variants.iter().any(|known| known.when == prices.when)
-        {
+        let plain = same && prices.when == item.when;
+        let known = model.variants.iter().any(|known| known.when == prices.when);
+        if !plain && !known {
             // The narrower a condition, the earlier it stands.
             let place = model.variants.iter().position(|known| known.when.len() < prices.when.len());
             model.variants.insert(place.unwrap_or(model.variants.len()), prices);

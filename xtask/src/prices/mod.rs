@@ -10,6 +10,7 @@ mod litellm;
 mod merge;
 mod names;
 mod packages;
+pub mod price;
 mod report;
 
 use decisions::Decisions;
@@ -33,6 +34,7 @@ const CHECKED: &str = "2026-11-21";
 pub fn run(args: &[String]) -> Result<(), String> {
     let wheels = match args {
         [] => packages::fetch()?,
+        [first, rest @ ..] if first == "price" => return price::run(rest),
         [flag, folder] if flag == "--wheels" => packages::in_folder(Path::new(folder))?,
         _ => return Err(format!("unknown arguments `{}`, expected none or `--wheels DIR`", args.join(" "))),
     };

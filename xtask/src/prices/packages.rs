@@ -12,7 +12,7 @@ pub struct Wheels([PathBuf; 2]);
 
 /// Downloads the packages unless they are there.
 pub fn fetch() -> Result<Wheels, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/prices");
+    let folder = crate::setup::target_dir().join("tools/prices");
     if let Ok(wheels) = in_folder(&folder) {
         return Ok(wheels);
     }
