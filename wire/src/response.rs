@@ -57,6 +57,8 @@ pub struct ResponseReader {
 enum Body {
     /// Nothing has come yet.
     Unknown,
+    /// Nothing but white space has come, which matters only if events follow.
+    Blank(Box<EventReader>),
     Events(Box<EventReader>),
     Frames(Box<FrameReader>),
     Json(Box<JsonReader>),
@@ -101,8 +103,8 @@ impl ResponseReader {
             self.saw_content = true;
             self.content = None;
         }
-        if matches!(self.body, Body::Unknown) {
-            self.body = self.sniff(chunk);
+        if matches!(self.body, Body::Unknown | Body::Blank(_)) {
+            self.sniff(chunk);
         }
         match (&mut self.body, end) {
             (Body::Events(reader), End::Open) => reader.feed(chunk, &mut self.draft),
@@ -113,6 +115,10 @@ impl ResponseReader {
             }
             (Body::Json(reader), _) => {
                 reader.feed(chunk, &mut self.draft);
+                None
+            }
+            (Body::Blank(reader), _) => {
+                let _as_it_is = reader.feed(chunk, &mut self.draft);
                 None
             }
             (Body::Unknown | Body::Closed, _) => None,
@@ -148,7 +154,7 @@ impl ResponseReader {
                 }
                 complete |= !stream;
             }
-            Body::Unknown | Body::Closed => {}
+            Body::Unknown | Body::Blank(_) | Body::Closed => {}
         }
         // Anthropic's first event has a count already, but only the last one has them all.
         let needs_end = self.dialect.usage == UsageKind::Anthropic && stream;
@@ -159,19 +165,29 @@ impl ResponseReader {
     }
 
     /// Tells by its first byte what the body is: content types are not to be relied on.
-    fn sniff(&self, chunk: &[u8]) -> Body {
-        let blank = |byte: &&u8| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf);
-        match chunk.iter().find(blank) {
-            None => Body::Unknown,
+    fn sniff(&mut self, chunk: &[u8]) {
+        let filled = |byte: &&u8| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf);
+        let first = chunk.iter().find(filled);
+        if first.is_none() && chunk.is_empty() {
+            return;
+        }
+        let events = match std::mem::replace(&mut self.body, Body::Closed) {
+            Body::Blank(reader) => Some(reader),
+            _ => None,
+        };
+        let events = || events.unwrap_or_else(|| Box::new(EventReader::new(self.dialect)));
+        self.body = match first {
+            None => Body::Blank(events()),
             Some(b'{' | b'[') => Body::Json(Box::new(JsonReader::new(self.dialect))),
             Some(b':' | b'a'..=b'z') => {
-                let cutter = self.cuts.then(Cutter::new);
-                Body::Events(Box::new(EventReader::new(self.dialect, cutter)))
+                let mut reader = events();
+                reader.set_cutter(self.cuts.then(Cutter::new));
+                Body::Events(reader)
             }
             // The length of a frame is far below 2^24.
             Some(0) => Body::Frames(Box::new(FrameReader::new(self.dialect))),
             Some(_) => Body::Closed,
-        }
+        };
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    pub(super) fn new(dialect: &'static Dialect, cutter: Option<Cutter>) -> Self {
+    pub(super) fn new(dialect: &'static Dialect) -> Self {
         Self {
             sse: Sse::default(),
             scanner: Scanner::new(dialect.response, Root::Objects),
@@ -38,8 +38,13 @@ impl EventReader {
             markers: markers(dialect),
             done: Some(0),
             events: 0,
-            cutter,
+            cutter: None,
         }
+    }
+
+    /// From here on the usage chunk is taken out.
+    pub(super) fn set_cutter(&mut self, cutter: Option<Cutter>) {
+        self.cutter = cutter;
     }
 
     /// Reads on. `Some` is what goes on in place of the chunk.

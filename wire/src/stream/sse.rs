@@ -16,9 +16,9 @@ pub(crate) trait Events {
     fn part(&mut self, data: &[u8]);
     /// The event that came in parts is over.
     fn end(&mut self, after: usize);
-    /// A comment or an empty line that belongs to no event.
+    /// A comment, an empty line or a byte order mark: what belongs to no event.
     fn gap(&mut self, after: usize);
-    /// The newline that belongs to a carriage return told before.
+    /// The newline that belongs to the carriage return at the end of what was told last.
     fn newline(&mut self, after: usize);
 }
 
@@ -73,16 +73,20 @@ impl Sse {
 
     /// Takes at least one byte, and returns how many.
     fn step(&mut self, byte: u8, rest: &[u8], length: usize, events: &mut impl Events) -> usize {
+        let place = |read: usize| length.saturating_sub(rest.len()).saturating_add(read);
         if self.mark < BYTE_ORDER_MARK.len() {
             if BYTE_ORDER_MARK.get(self.mark) == Some(&byte) {
                 self.mark = self.mark.saturating_add(1);
+                events.gap(place(1));
                 return 1;
             }
             self.mark = BYTE_ORDER_MARK.len();
         }
-        let place = |read: usize| length.saturating_sub(rest.len()).saturating_add(read);
         if std::mem::take(&mut self.after_return) && byte == b'\n' {
-            events.newline(place(1));
+            // Inside an event it is a byte like others: what becomes of it is told at the event's end.
+            if !self.in_event {
+                events.newline(place(1));
+            }
             return 1;
         }
         match self.line {
