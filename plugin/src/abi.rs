@@ -44,8 +44,6 @@ pub enum Buffer {
 /// How grave a log line is.
 #[derive(Clone, Copy)]
 pub enum Level {
-    /// Worth knowing.
-    Info = 2,
     /// Something degrades.
     Warn = 3,
     /// Something fails.

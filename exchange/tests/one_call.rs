@@ -1,0 +1,424 @@
+//! One call through the step machine, from its head to its record.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect fails"
+)]
+
+use std::rc::Rc;
+use tollgate_exchange::{
+    Exchange, Finish, Head, HeaderEdit, HeaderPairs, LocalReply, Rules, Settled, Start, Step,
+};
+use tollgate_policy::{Admission, Answer, Change, Lease, ReservationId, StoreFailure};
+use tollgate_record::{Action, CostStatus, Record, Timestamp, UsageSource};
+use tollgate_wire::{End, Ended};
+
+const NOON: i64 = 1_795_176_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_unix_nanos((NOON * 1000 + millis) * 1_000_000)
+}
+
+fn rules(json: &str) -> Rc<Rules> {
+    Rc::new(Rules::compile(json.as_bytes()).unwrap())
+}
+
+fn head(path: &str, headers: &[(&str, &str)]) -> Head {
+    let fixed = [
+        (":method", "POST"),
+        (":authority", "api.openai.com:443"),
+        (":path", path),
+        ("content-type", "application/json"),
+    ];
+    // A header given twice replaces the fixed one.
+    let fixed = fixed.iter().filter(|(name, _)| !headers.iter().any(|(given, _)| given == name));
+    let pairs = fixed.chain(headers).map(|(name, value)| (*name, value.as_bytes()));
+    Head { headers: HeaderPairs::from_pairs(pairs), ..Head::default() }
+}
+
+fn start(rules: &Rc<Rules>, head: &Head) -> Start {
+    Exchange::start(rules, head, || ReservationId { process: 1, worker: 2, sequence: 3 }, at(0))
+}
+
+fn begin(rules: &str, head: &Head) -> (Box<Exchange>, Vec<HeaderEdit>, Step) {
+    match start(&self::rules(rules), head) {
+        Start::Begin(exchange, edits, step) => (exchange, edits, step),
+        _ => panic!("not seen as an LLM call"),
+    }
+}
+
+const CHAT: &str = "/v1/chat/completions";
+const ASK: &[u8] = br#"{"model":"gpt-4o-mini","messages":[]}"#;
+
+struct Answered<'a> {
+    status: &'a str,
+    body: &'a [u8],
+    ended: Ended,
+}
+
+const WELL: Answered<'_> = Answered {
+    status: "200",
+    body: br#"{"id":"c1","model":"gpt-4o-mini-2024-07-18","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":300,"prompt_tokens_details":{"cached_tokens":1000}}}"#,
+    ended: Ended::Complete,
+};
+
+fn finish(mut exchange: Box<Exchange>, request: &[u8], answered: &Answered<'_>) -> Settled {
+    exchange.request_body(request, End::Last);
+    let pairs = [(":status", answered.status.as_bytes()), ("content-type", b"application/json")];
+    exchange.response_head(&HeaderPairs::from_pairs(pairs));
+    let end = if answered.ended == Ended::Complete { End::Last } else { End::Open };
+    exchange.response_body(answered.body, end, || at(250));
+    exchange.settle(Finish { now: at(1250), ended: answered.ended })
+}
+
+fn record(rules: &str, head: &Head, request: &[u8], answered: &Answered<'_>) -> Record {
+    let (exchange, _, step) = begin(rules, head);
+    assert_eq!(step, Step::Pass);
+    finish(exchange, request, answered).record
+}
+
+#[test]
+fn a_call_becomes_an_exact_record() {
+    let record = record("{}", &head(CHAT, &[]), ASK, &WELL);
+    // gpt-4o-mini: 0.15 USD input, 0.075 cached, 0.60 output per million tokens.
+    assert_eq!(record.cost.usd.unwrap().to_string(), "0.000285");
+    let lines: Vec<_> = record.cost.lines.iter().map(|(name, usd)| format!("{name}={usd}")).collect();
+    assert_eq!(lines, ["input=0.00003", "cache_read=0.000075", "output=0.00018"]);
+    assert_eq!((record.cost.status, record.usage_source), (CostStatus::Priced, UsageSource::Reported));
+    assert_eq!((record.id.as_str(), record.ttft_ms, record.duration_ms), ("1-2-3", Some(250), Some(1250)));
+    assert_eq!((record.tokens.input, record.tokens.cache_read), (Some(1200), Some(1000)));
+    assert_eq!(record.request_model.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!((record.stream, record.http_status), (Some(false), Some(200)));
+}
+
+#[test]
+fn every_state_of_a_cost_says_why() {
+    let other =
+        |model: &str| format!(r#"{{"model":"{model}","usage":{{"prompt_tokens":1,"completion_tokens":1}}}}"#);
+    let unknown = other("nobody-knows");
+    let ask_unknown = br#"{"model":"nobody-knows"}"#;
+    let free = r#"{"pricing":{"overrides":[{"provider":"openai","model":"nobody-*","free":true}]}}"#;
+    let own = r#"{"pricing":{"overrides":[{"provider":"openai","model":"nobody-*","rates":{"input":"1","output":"2"}}]}}"#;
+    let half =
+        r#"{"pricing":{"overrides":[{"provider":"openai","model":"nobody-*","rates":{"input":"1"}}]}}"#;
+    let ok = |body| Answered { status: "200", body, ended: Ended::Complete };
+    for (name, config, request, answered, status, usd) in [
+        (
+            "an error is not billed",
+            "{}",
+            ASK,
+            Answered { status: "500", ..WELL },
+            CostStatus::NotBilled,
+            None,
+        ),
+        ("no usage is no zero", "{}", ASK, ok(&br#"{"model":"gpt-4o-mini"}"#[..]), CostStatus::NoUsage, None),
+        (
+            "an unknown model has no cost",
+            "{}",
+            &ask_unknown[..],
+            ok(unknown.as_bytes()),
+            CostStatus::UnknownModel,
+            None,
+        ),
+        (
+            "what is declared free is zero",
+            free,
+            &ask_unknown[..],
+            ok(unknown.as_bytes()),
+            CostStatus::Free,
+            Some("0"),
+        ),
+        (
+            "an own price holds",
+            own,
+            &ask_unknown[..],
+            ok(unknown.as_bytes()),
+            CostStatus::Priced,
+            Some("0.000003"),
+        ),
+        (
+            "a missing rate is named",
+            half,
+            &ask_unknown[..],
+            ok(unknown.as_bytes()),
+            CostStatus::Unpriced,
+            Some("0.000001"),
+        ),
+    ] {
+        let record = record(config, &head(CHAT, &[]), request, &answered);
+        assert_eq!(
+            (record.cost.status, record.cost.usd.map(|u| u.to_string()).as_deref()),
+            (status, usd),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_discount_is_applied_line_by_line_and_the_list_price_kept() {
+    let config = r#"{"pricing":{"adjustments":[{"when":{"provider":"openai"},"percent":"-12.5"},{"when":{"provider":"anthropic"},"percent":"50"}]}}"#;
+    let cost = record(config, &head(CHAT, &[]), ASK, &WELL).cost;
+    assert_eq!(
+        (cost.usd.unwrap().to_string().as_str(), cost.list_usd.unwrap().to_string().as_str()),
+        ("0.000249375", "0.000285")
+    );
+}
+
+#[test]
+fn a_trusted_providers_own_figure_is_the_cost() {
+    let body = br#"{"model":"openai/gpt-4o-mini","usage":{"prompt_tokens":10,"completion_tokens":2,"cost":0.00123}}"#;
+    let head = head("/api/v1/chat/completions", &[(":authority", "openrouter.ai")]);
+    let answered = Answered { status: "200", body, ended: Ended::Complete };
+    let cost = record("{}", &head, ASK, &answered).cost;
+    assert_eq!((cost.status, cost.usd.unwrap().to_string().as_str()), (CostStatus::Reported, "0.00123"));
+    assert_eq!(cost.lines[0].0, "reported");
+    let own = record(r#"{"pricing":{"trust_reported_cost":[]}}"#, &head, ASK, &answered).cost;
+    assert_eq!(own.reported_usd.unwrap().to_string(), "0.00123");
+    assert_ne!(own.status, CostStatus::Reported);
+}
+
+#[test]
+fn a_stream_that_is_cut_says_what_was_seen() {
+    let body = b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"model\":\"claude-haiku-4-5\",\"usage\":{\"input_tokens\":40,\"output_tokens\":1}}}\n\n";
+    let head = head("/v1/messages", &[(":authority", "api.anthropic.com")]);
+    let (mut exchange, _, _) = begin("{}", &head);
+    exchange.request_body(br#"{"model":"claude-haiku-4-5","stream":true}"#, End::Last);
+    let pairs = [(":status", &b"200"[..]), ("content-type", b"text/event-stream")];
+    exchange.response_head(&HeaderPairs::from_pairs(pairs));
+    exchange.response_body(body, End::Open, || at(5));
+    let record = exchange.settle(Finish { now: at(9), ended: Ended::Cut }).record;
+    assert_eq!((record.usage_source, record.tokens.input), (UsageSource::Partial, Some(40)));
+    assert_eq!(record.stream, Some(true));
+}
+
+#[test]
+fn what_is_no_llm_call_is_ignored_and_what_cannot_be_metered_is_named() {
+    let rules = rules("{}");
+    let elsewhere = head("/index.html", &[(":authority", "example.org"), (":method", "GET")]);
+    assert!(matches!(start(&rules, &elsewhere), Start::Ignore));
+    match start(&rules, &head("/v1/nobody/knows", &[])) {
+        Start::Unmetered(call) => {
+            assert_eq!((call.host.as_str(), call.reason), ("api.openai.com", "unknown_path"))
+        }
+        _ => panic!("not seen as unmetered"),
+    }
+}
+
+#[test]
+fn a_required_tag_that_is_missing_is_refused_or_reported() {
+    let config = |required: &str| {
+        format!(
+            r#"{{"tags":{{"team":{{"from":[{{"header":"x-team"}}],"required":"{required}","allow":["search"]}}}}}}"#
+        )
+    };
+    let (exchange, _, step) = begin(&config("deny"), &head(CHAT, &[("x-team", "other")]));
+    assert!(matches!(step, Step::Reply(LocalReply { status: 400, .. })), "{step:?}");
+    let record = exchange.settle(Finish { now: at(1), ended: Ended::Complete }).record;
+    assert_eq!(
+        (record.decision.action(), record.decision.rule.as_deref()),
+        (Action::Deny, Some("tags.team"))
+    );
+    assert_eq!((record.cost.status, record.missing_tags), (CostStatus::NotSent, vec!["team".to_owned()]));
+    let reported = self::record(&config("report"), &head(CHAT, &[]), ASK, &WELL);
+    assert_eq!((reported.decision.action(), reported.missing_tags), (Action::Allow, vec!["team".to_owned()]));
+    let tagged = self::record(&config("deny"), &head(CHAT, &[("x-team", "search")]), ASK, &WELL);
+    assert_eq!(tagged.tags, [("team".to_owned(), "search".to_owned())]);
+}
+
+#[test]
+fn headers_of_our_own_name_are_nobody_elses() {
+    let (mut exchange, edits, _) = begin("{}", &head(CHAT, &[("x-tollgate-decision", "allow")]));
+    assert!(edits.contains(&HeaderEdit::Remove("x-tollgate-decision".to_owned())));
+    let pairs = [(":status", &b"200"[..]), ("x-tollgate-cost", b"0")];
+    let edits = exchange.response_head(&HeaderPairs::from_pairs(pairs));
+    assert_eq!(edits, [HeaderEdit::Remove("x-tollgate-cost".to_owned())]);
+}
+
+#[test]
+fn the_announced_length_is_raised_only_where_the_body_may_grow() {
+    let raised = |headers: &[(&str, &str)]| {
+        let (_, edits, _) = begin("{}", &head(CHAT, headers));
+        edits.iter().any(|edit| matches!(edit, HeaderEdit::Set("content-length", length) if length == "164"))
+    };
+    let length = ("content-length", "100");
+    assert!(raised(&[length]));
+    for (why, headers) in [
+        ("of unknown length", vec![]),
+        ("empty", vec![("content-length", "0")]),
+        ("signed by AWS", vec![length, ("authorization", "AWS4-HMAC-SHA256 Credential=x")]),
+        ("with a digest", vec![length, ("content-digest", "sha-256=:x:")]),
+        ("compressed", vec![length, ("content-encoding", "gzip")]),
+        ("of a path that has no streams", vec![length, (":path", "/v1/embeddings")]),
+    ] {
+        assert!(!raised(&headers), "{why}");
+    }
+}
+
+#[test]
+fn the_injected_usage_is_asked_for_read_and_taken_out_again() {
+    let (mut exchange, edits, _) =
+        begin("{}", &head(CHAT, &[("content-length", "40"), ("accept-encoding", "gzip, br")]));
+    assert!(edits.contains(&HeaderEdit::Set("accept-encoding", "identity".to_owned())));
+    let request = br#"{"model":"gpt-4o-mini","stream":true  }  "#;
+    let sent = exchange.request_body(&request[..40], End::Last).unwrap();
+    assert_eq!(sent.len(), 40 + 64);
+    let json: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(json["stream_options"]["include_usage"], true);
+    let pairs = [(":status", &b"200"[..]), ("content-type", b"text/event-stream"), ("content-length", b"9")];
+    let edits = exchange.response_head(&HeaderPairs::from_pairs(pairs));
+    assert_eq!(edits, [HeaderEdit::Remove("content-length".to_owned())]);
+    let said = b"data: {\"model\":\"gpt-4o-mini\",\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":null}],\"usage\":null}\n\n";
+    let usage = b"data: {\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n";
+    let done = b"data: [DONE]\n\n";
+    let all = [&said[..], usage, done].concat();
+    let seen = exchange.response_body(&all, End::Last, || at(1));
+    assert_eq!(seen.as_deref(), Some(&[&said[..], done].concat()[..]));
+    let record = exchange.settle(Finish { now: at(2), ended: Ended::Complete }).record;
+    assert_eq!((record.tokens.input, record.tokens.output, record.stream), (Some(7), Some(2), Some(true)));
+}
+
+const QUOTAS: &str = r#"{
+    "tags": {"team": {"from": [{"header": "x-team"}]}},
+    "stores": {"far": {"cluster": "redis", "protocol": "webdis", "on_failure": "deny"}},
+    "quotas": [
+        {"name": "b", "limit": {"requests": 9}, "window": "day"},
+        {"name": "a", "limit": {"usd": "1"}, "window": "day", "per": ["model"], "when": {"model": "gpt-*"}},
+        {"name": "trial", "limit": {"requests": 1}, "window": "day", "mode": "shadow"},
+        {"name": "far", "limit": {"tokens": 100}, "window": "day", "store": "far"}
+    ]}"#;
+
+fn granted(exchange: &Exchange) -> Result<Admission, StoreFailure> {
+    let lease = |amount| Answer::Reserved(Lease { expires_minute: 1, amount });
+    let amounts = exchange.pending().unwrap().ops().into_iter().map(|op| match op.change {
+        Change::Reserve { amount, .. } => lease(amount),
+        Change::Settle { .. } => Answer::Settled,
+    });
+    Ok(Admission::Granted(amounts.collect()))
+}
+
+/// A held call whose body has named the model.
+fn admitted() -> (Box<Exchange>, Step) {
+    let (mut exchange, _, step) = begin(QUOTAS, &head(CHAT, &[("content-length", "37")]));
+    assert_eq!(step, Step::NeedBody);
+    assert_eq!(exchange.held_body(&ASK[..5], End::Open), None);
+    let step = exchange.held_body(&ASK[5..], End::Last).unwrap();
+    (exchange, step)
+}
+
+#[test]
+fn quotas_are_asked_store_by_store_in_the_order_of_their_keys() {
+    let (mut exchange, step) = admitted();
+    assert_eq!(step, Step::Ask);
+    let mut asked = Vec::new();
+    let mut step = step;
+    while step == Step::Ask {
+        asked.push(exchange.pending().unwrap().ops().into_iter().map(|op| op.key).collect::<Vec<_>>());
+        let answer = granted(&exchange);
+        step = exchange.resume(answer);
+    }
+    let key = |name: &str| format!("tg/1/default/quota/{name}/v");
+    assert_eq!(asked, [vec![key("a") + "/gpt-4o-mini", key("b")], vec![key("trial")], vec![key("far")]]);
+    assert_eq!(step, Step::Pass);
+    let settled = finish(exchange, ASK, &WELL);
+    let booked = settled.bookings.iter().flat_map(|(_, ops)| ops).map(|op| match op.change {
+        Change::Settle { actual, .. } => actual,
+        Change::Reserve { .. } => panic!("not settled"),
+    });
+    assert_eq!(booked.collect::<Vec<_>>(), [285_000_000, 1, 1, 1500]);
+}
+
+#[test]
+fn a_refusal_gives_back_what_other_stores_put_aside() {
+    let (mut exchange, _) = admitted();
+    for _ in 0..2 {
+        let answer = granted(&exchange);
+        assert_eq!(exchange.resume(answer), Step::Ask);
+    }
+    let step = exchange.resume(Ok(Admission::Refused { index: 0, resets_at: NOON + 30 }));
+    let Step::Reply(reply) = step else { panic!("{step:?}") };
+    assert_eq!(reply.status, 429);
+    assert!(reply.headers.contains(&("retry-after", "30".to_owned())));
+    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Complete });
+    let returned = settled.bookings.iter().flat_map(|(_, ops)| ops);
+    assert!(
+        returned.clone().all(|op| matches!(op.change, Change::Settle { actual: 0, .. }))
+            && returned.count() == 3
+    );
+    assert_eq!(settled.record.decision.rule.as_deref(), Some("far"));
+}
+
+#[test]
+fn a_quota_on_trial_and_a_store_away_do_as_configured() {
+    let (mut exchange, _) = admitted();
+    let answer = granted(&exchange);
+    exchange.resume(answer);
+    assert_eq!(exchange.resume(Ok(Admission::Refused { index: 0, resets_at: 0 })), Step::Ask);
+    let step = exchange.resume(Err(StoreFailure));
+    assert!(matches!(step, Step::Reply(LocalReply { status: 503, .. })), "{step:?}");
+    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Complete });
+    assert_eq!(settled.record.shadow, ["trial"]);
+    assert_eq!(settled.counts.errors, ["store"]);
+}
+
+#[test]
+fn a_request_whose_body_cannot_be_held_goes_on_without_rules_about_it() {
+    for (why, headers) in [
+        ("unknown length", vec![]),
+        ("too long", vec![("content-length", "1000001")]),
+        ("compressed", vec![("content-length", "10"), ("content-encoding", "gzip")]),
+    ] {
+        let (exchange, _, step) = begin(QUOTAS, &head(CHAT, &headers));
+        assert_eq!(step, Step::Ask, "{why}");
+        assert!(exchange.pending().unwrap().ops().iter().all(|op| !op.key.contains("/a/")), "{why}");
+    }
+    let never = QUOTAS.replacen('{', r#"{"hold":"never","#, 1);
+    assert_eq!(begin(&never, &head(CHAT, &[("content-length", "37")])).2, Step::Ask);
+}
+
+#[test]
+fn a_body_that_never_comes_is_not_waited_for() {
+    let (mut exchange, _, _) = begin(QUOTAS, &head(CHAT, &[("content-length", "37")]));
+    assert_eq!(exchange.give_up_waiting(), Step::Ask);
+    while exchange.is_asking() {
+        let answer = granted(&exchange);
+        exchange.resume(answer);
+    }
+    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Cut });
+    assert_eq!(settled.counts.errors, ["limit"]);
+}
+
+proptest::proptest! {
+    /// Whatever bytes and headers come, the call ends in a record that reads back.
+    #[test]
+    fn no_bytes_break_a_call(
+        path in "[ -~]{0,40}",
+        request in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        response in proptest::collection::vec(proptest::num::u8::ANY, 0..400),
+        status in "[0-9]{0,4}",
+        kind in proptest::sample::select(vec!["text/event-stream", "application/json", "x", ""]),
+        known in proptest::bool::ANY,
+    ) {
+        let path = if known { CHAT } else { &path };
+        let head = head(path, &[("x-team", "a"), ("content-length", "12")]);
+        if let Start::Begin(mut exchange, _, mut step) = start(&rules(QUOTAS), &head) {
+            if step == Step::NeedBody {
+                step = exchange.held_body(&request, End::Last).unwrap_or_else(|| exchange.give_up_waiting());
+            }
+            while step == Step::Ask {
+                let answer = granted(&exchange);
+                step = exchange.resume(answer);
+            }
+            exchange.release_body(&request, End::Last);
+            let pairs = [(":status", status.as_bytes()), ("content-type", kind.as_bytes())];
+            exchange.response_head(&HeaderPairs::from_pairs(pairs));
+            for chunk in response.chunks(7) {
+                exchange.response_body(chunk, End::Open, || at(1));
+            }
+            let record = exchange.settle(Finish { now: at(2), ended: Ended::Cut }).record;
+            let json = serde_json::from_str(&record.to_json()).unwrap();
+            proptest::prop_assert!(Record::parse(&json).is_ok());
+        }
+    }
+}
