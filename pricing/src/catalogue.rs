@@ -34,8 +34,8 @@ impl Catalogue {
     /// `aws.bedrock`) or a name of the sources; `model` is as it stood on the wire: a name, a dated
     /// snapshot, an alias, a fine-tune, with a region or path before it.
     pub fn find(&self, provider: &str, model: &str) -> Option<Found<'static>> {
-        let provider = self.index.provider(provider)?;
-        self.index.find(provider, model).map(|(provider, entry)| self.found(provider, entry))
+        let place = self.index.place(provider)?;
+        self.index.find(place, model).map(|(provider, entry)| self.found(provider, entry))
     }
 
     fn found(&self, provider: &Provider, entry: &Entry) -> Found<'static> {
@@ -52,7 +52,7 @@ impl Catalogue {
 
     /// Whether the provider is one of ours, in any spelling.
     pub fn provider_known(&self, provider: &str) -> bool {
-        self.index.provider(provider).is_some()
+        self.index.place(provider).is_some()
     }
 
     /// A digest of all data of the catalogue, 32 hexadecimal digits.

@@ -71,23 +71,37 @@ pub(crate) struct Index<'a> {
     pub rules: &'a [Rule],
 }
 
+/// A provider's place in `Index::providers`.
+type Place = u16;
+
 impl<'a> Index<'a> {
-    pub fn provider(&self, name: &str) -> Option<&'a Provider> {
-        let place = self.lookup(self.spellings, name)?;
+    /// The place of a provider, in any spelling.
+    pub fn place(&self, name: &str) -> Option<Place> {
+        self.lookup(self.spellings, name)
+    }
+
+    pub fn provider(&self, place: Place) -> Option<&'a Provider> {
         self.providers.get(usize::from(place))
     }
 
-    /// The entry of a model, by its name as it stands, then by ever looser readings of it.
-    pub fn find(&self, provider: &Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+    /// The entry of a model with the provider that sells it: by its name as it stands, then by ever
+    /// looser readings of it.
+    pub fn find(&self, place: Place, model: &str) -> Option<(&'a Provider, &'a Entry)> {
         let model = lower(model);
-        self.find_as_written(provider, &model).or_else(|| {
-            let bare = without_path(&model);
-            let bare = if bare == model { None } else { self.find_as_written(provider, bare) };
-            bare.or_else(|| self.find_snapshot(provider, without_path(&model)))
-        })
+        let bare = without_path(&model);
+        let provider = self.provider(place)?;
+        // Nearly all names are whole names; the rules are tried for the others only.
+        let whole = self.whole_name(provider, &model).or_else(|| self.whole_name(provider, bare));
+        if let Some(entry) = whole {
+            return Some((provider, self.entries.get(usize::from(entry))?));
+        }
+        let written = self.find_as_written(provider, &model);
+        let known =
+            written.or_else(|| if bare == model { None } else { self.find_as_written(provider, bare) });
+        known.or_else(|| self.find_snapshot(provider, bare))
     }
 
-    fn find_as_written(&self, provider: &Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+    fn find_as_written(&self, provider: &'a Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
         self.find_with_fallbacks(provider, model).or_else(|| {
             let dashed = with_dashed_date(model)?;
             self.find_with_fallbacks(provider, &dashed)
@@ -96,26 +110,27 @@ impl<'a> Index<'a> {
 
     /// A snapshot that no rule names costs what its family costs. Fine-tunes have prices of their
     /// own: only their snapshot's date and their owner's suffix are taken away, never the `ft:`.
-    fn find_snapshot(&self, provider: &Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+    fn find_snapshot(&self, provider: &'a Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
         let family = without_owner(model);
         let known = if family == model { None } else { self.find_with_fallbacks(provider, family) };
         known.or_else(|| self.find_with_fallbacks(provider, without_date(family)?))
     }
 
-    fn find_with_fallbacks(&self, provider: &Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+    fn find_with_fallbacks(&self, provider: &'a Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
         self.find_own(provider, model).or_else(|| {
-            let others = run(self.fallbacks, provider.first_fallback, provider.fallbacks);
-            let others = others.iter().filter_map(|other| self.providers.get(usize::from(*other)));
-            others.into_iter().find_map(|other| self.find_own(other, model))
+            let others = run(self.fallbacks, provider.first_fallback, provider.fallbacks).iter();
+            let mut others = others.filter_map(|place| self.provider(*place));
+            others.find_map(|other| self.find_own(other, model))
         })
     }
 
-    fn find_own(&self, provider: &Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
-        let names = run(self.names, provider.first_name, provider.names);
-        let number = self.lookup(names, model).or_else(|| self.matched(provider, model))?;
-        let entry = self.entries.get(usize::from(number))?;
-        let place = self.lookup(self.spellings, self.tables.text(provider.name))?;
-        Some((self.providers.get(usize::from(place))?, entry))
+    fn find_own(&self, provider: &'a Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+        let number = self.whole_name(provider, model).or_else(|| self.matched(provider, model))?;
+        Some((provider, self.entries.get(usize::from(number))?))
+    }
+
+    fn whole_name(&self, provider: &Provider, model: &str) -> Option<u16> {
+        self.lookup(run(self.names, provider.first_name, provider.names), model)
     }
 
     /// Every entry that a whole name leads to, with its provider.
@@ -128,7 +143,8 @@ impl<'a> Index<'a> {
     }
 
     fn lookup(&self, names: &[Name], wanted: &str) -> Option<u16> {
-        let place = names.binary_search_by(|name| self.tables.text(name.text).cmp(wanted)).ok()?;
+        let wanted = wanted.as_bytes();
+        let place = names.binary_search_by(|name| self.tables.bytes(name.text).cmp(wanted)).ok()?;
         names.get(place).map(|name| name.entry)
     }
 

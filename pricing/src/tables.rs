@@ -124,9 +124,14 @@ pub(crate) fn run<T>(items: &[T], first: impl Into<usize>, len: impl Into<usize>
 impl<'a> Tables<'a> {
     /// The text of a span.
     pub fn text(&self, span: Span) -> &'a str {
-        let start = usize::try_from(span.start()).ok();
-        let end = span.start().checked_add(span.len()).and_then(|end| usize::try_from(end).ok());
-        start.zip(end).and_then(|(start, end)| self.text.get(start..end)).unwrap_or("")
+        core::str::from_utf8(self.bytes(span)).unwrap_or("")
+    }
+
+    /// The bytes of a span's text, which need no check where they are only compared.
+    pub fn bytes(&self, span: Span) -> &'a [u8] {
+        let start = usize::try_from(span.start()).unwrap_or(usize::MAX);
+        let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
+        run(self.text.as_bytes(), start, len)
     }
 
     pub fn sections_of(&self, card: Card) -> &'a [Section] {

@@ -25,6 +25,7 @@ pub fn complete(file: &mut ProviderFile, items: Vec<Item>, others: &[ProviderFil
     for item in plain {
         match Names::of(&file.models).find(&item.model.name) {
             Some(at) if at < led => {
+                also_named(&mut file.models[at], &item.model.name);
                 if agree(file, at, &item.model, findings) && add_missing(&mut file.models[at], item.model) {
                     changed.insert(at);
                 }
@@ -39,6 +40,13 @@ pub fn complete(file: &mut ProviderFile, items: Vec<Item>, others: &[ProviderFil
     }
     narrow.into_iter().for_each(|item| add_narrow(file, item, others, findings));
     findings.models_completed += changed.len();
+}
+
+/// A name that a rule leads to the model becomes a whole name of it, which is found faster.
+fn also_named(model: &mut Model, name: &str) {
+    if model.name != name && !model.matches.equals.iter().any(|known| known == name) {
+        model.matches.equals.push(name.into());
+    }
 }
 
 /// Whether both sources have the same base price today; only then the second one may complete the
