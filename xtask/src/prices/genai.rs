@@ -205,3 +205,55 @@ fn list<'a>(raw: &'a Value, key: &str) -> &'a [Value] {
 fn strings(raw: &Value, key: &str) -> Vec<String> {
     list(raw, key).iter().filter_map(Value::as_str).map(str::to_string).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_are_read_from_every_form_of_rule() {
+        let cases = [
+            (r"^gpt-6-sol-\d{4}-\d{2}-\d{2}$", "dated gpt-6-sol"),
+            (r"^claude-opus-5[-@]\d{8}$", "dated claude-opus-5"),
+            (r"^gemini-3\.5-flash-\d", "numbered gemini-3.5-flash-"),
+            (r"^grok-4\.7\[fast=true\]$", "equals grok-4.7[fast=true]"),
+            (r"^(?!.*-[tT][tT][sS](?:$|-))", "unless -tts"),
+        ];
+        for (pattern, expected) in cases {
+            let mut matches = Matches::default();
+            assert_eq!(regex(pattern, &mut matches), Ok(()), "{pattern}");
+            assert_eq!(shown(&matches), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn unknown_forms_stop_the_import() {
+        for pattern in ["gpt", "^gpt-(4|5)$", r"^gpt-\w+$", "^gpt.$"] {
+            assert!(regex(pattern, &mut Matches::default()).is_err(), "{pattern}");
+        }
+        assert!(rates(&json!({"input_gtok": "1"})).is_err());
+        assert!(constrain(&mut Prices::default(), &json!({"_": "WeekdayConstraint"})).is_err());
+    }
+
+    #[test]
+    fn prices_keep_the_measure_of_the_source() {
+        let tiered = json!({"base": "1.250", "tiers": [{"start": 200000, "price": "2.5"}]});
+        let raw = json!({"_": "ModelPrice", "input_mtok": tiered, "audio_hours": "0.04"});
+        let rates =
+            rates(&raw).map(|rates| rates.into_iter().map(|(k, v)| format!("{k} {v}")).collect::<Vec<_>>());
+        assert_eq!(
+            rates,
+            Ok(vec!["audio_seconds 0.04/3600".into(), "input 1.25".into(), "input>200000 2.5".into()])
+        );
+    }
+
+    fn shown(matches: &Matches) -> String {
+        let all = [("equals", &matches.equals), ("dated", &matches.dated), ("numbered", &matches.numbered)];
+        let unless = matches.unless.iter().map(|unless| format!("unless {unless}"));
+        all.iter()
+            .flat_map(|(kind, names)| names.iter().map(move |name| format!("{kind} {name}")))
+            .chain(unless)
+            .collect()
+    }
+}
