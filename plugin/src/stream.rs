@@ -25,8 +25,15 @@ struct Held {
     seen: usize,
     /// The body is complete.
     ended: bool,
-    /// Set while a callback runs that can let go by returning.
-    in_callback: bool,
+}
+
+/// How a held request is let go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// By what the body or trailers callback returns that runs right now.
+    Return,
+    /// By a host call: the callback that runs is none of the held body.
+    Call,
 }
 
 /// Large bodies are read in slices: memory of a VM never shrinks.
@@ -117,33 +124,28 @@ impl Stream {
     }
 
     fn held_body(&mut self, root: &Root, held: Held, size: usize, ends: bool, now: Timestamp) -> Body {
-        self.held = Some(Held { seen: size, ended: ends, in_callback: true });
+        self.held = Some(Held { seen: size, ended: ends });
         if !self.exchange.is_holding() {
             return Body::Hold;
         }
         let fresh = read(Buffer::Request, held.seen, size.saturating_sub(held.seen));
         let Some(step) = self.exchange.held_body(&fresh, end(ends)) else { return Body::Hold };
-        self.decided(root, step, now)
+        self.decided(root, step, now, Release::Return)
     }
 
     /// Goes on once the exchange has decided. What it returns is for a body callback; elsewhere it is not looked at.
-    fn decided(&mut self, root: &Root, step: Step, now: Timestamp) -> Body {
+    fn decided(&mut self, root: &Root, step: Step, now: Timestamp, release: Release) -> Body {
         match self.perform(root, step, now) {
             Step::Pass => {
-                self.let_go();
+                self.let_go(release);
                 Body::Continue
             }
-            Step::NeedBody | Step::Ask | Step::Reply(_) => {
-                if let Some(held) = &mut self.held {
-                    held.in_callback = false;
-                }
-                Body::Hold
-            }
+            Step::NeedBody | Step::Ask | Step::Reply(_) => Body::Hold,
         }
     }
 
     /// Lets the held request go, with what its body has become.
-    fn let_go(&mut self) {
+    fn let_go(&mut self, release: Release) {
         let Some(held) = self.held.take() else { return };
         if held.seen > 0 || held.ended {
             let body = read(Buffer::Request, 0, held.seen);
@@ -151,7 +153,7 @@ impl Stream {
                 let _unchanged_then = abi::set_buffer(Buffer::Request, held.seen, &replaced);
             }
         }
-        if !held.in_callback {
+        if release == Release::Call {
             let _ends_by_time_out_then = abi::continue_request();
         }
     }
@@ -170,13 +172,11 @@ impl Stream {
     pub fn request_trailers(&mut self, root: &Root, now: Timestamp) -> Body {
         let Some(held) = &mut self.held else { return Body::Continue };
         held.ended = true;
-        held.in_callback = true;
         if !self.exchange.is_holding() {
-            held.in_callback = false;
             return Body::Hold;
         }
         match self.exchange.held_body(&[], End::Last) {
-            Some(step) => self.decided(root, step, now),
+            Some(step) => self.decided(root, step, now, Release::Return),
             None => Body::Hold,
         }
     }
@@ -190,7 +190,7 @@ impl Stream {
         let Some(batch) = self.exchange.pending() else { return };
         let answer = read_admission(status, body, &batch.ops(), now);
         let step = self.exchange.resume(answer);
-        self.decided(root, step, now);
+        self.decided(root, step, now, Release::Call);
     }
 
     /// Lets go what waited too long. The effective context is this stream's.
@@ -199,7 +199,7 @@ impl Stream {
         if self.held.is_some() && waited > HOLD_LIMIT_MS {
             self.token = None;
             let step = self.exchange.give_up_waiting();
-            self.decided(root, step, now);
+            self.decided(root, step, now, Release::Call);
         }
     }
 
