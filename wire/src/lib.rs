@@ -10,6 +10,7 @@ mod dialect;
 mod draft;
 mod field;
 mod finds;
+mod inflate;
 mod json;
 mod providers;
 mod report;

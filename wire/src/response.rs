@@ -16,6 +16,7 @@ use crate::call::Call;
 use crate::dialect::{Dialect, UsageKind};
 use crate::draft::{Draft, Whole};
 use crate::finds::Finds;
+use crate::inflate::{Fault, Inflater};
 use crate::report::{Problem, Reported};
 use crate::request::RequestFacts;
 use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink};
@@ -46,6 +47,8 @@ pub enum Ended {
 pub struct ResponseReader {
     dialect: &'static Dialect,
     body: Body,
+    /// Takes the codings off, where there are any. The client gets the body as it is.
+    inflater: Option<Inflater>,
     draft: Draft,
     stream_asked: bool,
     cuts: bool,
@@ -72,23 +75,26 @@ impl ResponseReader {
         let dialect = call.dialect();
         let mut draft = Draft::new(call);
         let readable = (200..300).contains(&head.status);
-        let encoded = head.content_encoding.is_some_and(|coding| !matches!(coding.trim(), "" | "identity"));
-        if readable && encoded {
-            draft.problems.add(Problem::Encoded);
-        }
+        let codings = head.content_encoding.unwrap_or_default();
+        let inflater = Inflater::new(codings);
+        let plain = inflater.as_ref().is_some_and(Inflater::is_identity);
         if readable {
             draft.spoken(facts.characters);
             draft.take_headers(head.headers);
         }
-        if encoded && facts.injected {
+        if readable && inflater.is_none() {
+            draft.problems.add(Problem::Encoded);
+        }
+        if facts.injected && !plain {
             draft.problems.add(Problem::UsageLeftIn);
         }
         Self {
             dialect,
-            body: if readable && !encoded { Body::Unknown } else { Body::Closed },
+            body: if readable && inflater.is_some() { Body::Unknown } else { Body::Closed },
+            inflater: inflater.filter(|_| !plain),
             draft,
             stream_asked: facts.stream == Some(true),
-            cuts: facts.injected,
+            cuts: facts.injected && plain,
             content: Some(memmem::Finder::new(dialect.content)),
             saw_content: false,
         }
@@ -97,6 +103,24 @@ impl ResponseReader {
     /// Takes the next bytes. `Some` is what must go on in their place: only ever where the usage chunk
     /// that we asked for is taken out.
     pub fn feed(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
+        let Some(mut inflater) = self.inflater.take() else { return self.read(chunk, end) };
+        let outcome = inflater.feed(chunk, &mut |piece| {
+            let _nothing_is_cut_out = self.read(piece, End::Open);
+        });
+        if let Err(fault) = outcome {
+            self.draft.problems.add(match fault {
+                Fault::Malformed => Problem::Malformed,
+                Fault::Limit => Problem::Overlong,
+            });
+            self.draft.problems.add(Problem::Encoded);
+            self.body = Body::Closed;
+        }
+        self.inflater = Some(inflater);
+        None
+    }
+
+    /// Reads plain bytes.
+    fn read(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
         if let Some(finder) = &self.content
             && finder.find(chunk).is_some()
         {
@@ -132,7 +156,7 @@ impl ResponseReader {
 
     /// What the response reported.
     pub fn finish(mut self, ended: Ended) -> Reported {
-        let mut complete = ended == Ended::Complete;
+        let mut complete = ended == Ended::Complete && !self.draft.problems.has(Problem::Encoded);
         let mut stream = false;
         match &mut self.body {
             Body::Events(reader) => {
@@ -171,6 +195,7 @@ impl ResponseReader {
         if first.is_none() && chunk.is_empty() {
             return;
         }
+        let begins = matches!(self.body, Body::Unknown) && chunk.first() == Some(&0);
         let events = match std::mem::replace(&mut self.body, Body::Closed) {
             Body::Blank(reader) => Some(reader),
             _ => None,
@@ -185,7 +210,7 @@ impl ResponseReader {
                 Body::Events(reader)
             }
             // The length of a frame is far below 2^24.
-            Some(0) => Body::Frames(Box::new(FrameReader::new(self.dialect))),
+            Some(0) if begins => Body::Frames(Box::new(FrameReader::new(self.dialect))),
             Some(_) => Body::Closed,
         };
     }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use support::encodings::{CODINGS, encode};
 use support::{Asked, Case, Exception, cuts};
 use tollgate_wire::Reported;
 
@@ -68,7 +69,8 @@ fn recorded_exchanges_give_the_expected_counts() {
         let problems = match case.ask() {
             Some(asked) => {
                 let whole = asked.answer(&[]);
-                let problems = case.differences(&whole, EXCEPTIONS);
+                let mut problems = case.differences(&whole, EXCEPTIONS);
+                problems.extend(encoded(&asked, &whole));
                 streams.extend(case.is_streamed().then_some((asked, whole)));
                 problems
             }
@@ -89,6 +91,22 @@ fn recorded_exchanges_give_the_expected_counts() {
     replay(&streams, &mut wrong);
     wrong.iter().for_each(|problem| println!("wrong: {problem}"));
     assert!(wrong.is_empty(), "{} wrong", wrong.len());
+}
+
+/// In which encodings the report is another one.
+fn encoded(asked: &Asked<'_>, whole: &Reported) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for coding in CODINGS {
+        let body = encode(coding, &asked.case.body);
+        let cuts: Vec<usize> = (1..body.len()).step_by(1000).collect();
+        for cuts in [&[][..], &cuts] {
+            let again = asked.encoded_answer(Some(coding), &body, cuts);
+            if again != *whole {
+                wrong.push(format!("under {coding} it is {again:?} in place of {whole:?}"));
+            }
+        }
+    }
+    wrong
 }
 
 /// Replays each stream in its cuts: the report must not change.

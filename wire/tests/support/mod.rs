@@ -1,5 +1,7 @@
 //! What the tests over recorded and own exchanges have in common.
 
+pub mod encodings;
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -36,16 +38,20 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// Reads the response, cut at these places.
     pub fn answer(&self, cuts: &[usize]) -> Reported {
+        self.encoded_answer(None, &self.case.body, cuts)
+    }
+
+    /// Reads this body in place of the response's, under that `content-encoding`.
+    pub fn encoded_answer(&self, coding: Option<&str>, body: &[u8], cuts: &[usize]) -> Reported {
         let headers: Vec<(&str, &str)> =
             self.headers.iter().map(|(key, value)| (key.as_str(), *value)).collect();
         let head = ResponseHead {
             status: self.case.status(),
             content_type: self.case.header("response_headers", "content-type"),
-            content_encoding: None,
+            content_encoding: coding,
             headers: &headers,
         };
         let mut reader = ResponseReader::new(&self.call, &self.facts, &head);
-        let body = &self.case.body;
         let mut from = 0;
         for cut in cuts {
             assert_eq!(reader.feed(&body[from..*cut], End::Open), None);
