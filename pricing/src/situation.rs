@@ -47,7 +47,8 @@ impl Situation<'_> {
     fn dimension(&self, number: u8) -> Option<&str> {
         let all = [
             self.service_tier,
-            self.region,
+            // Anthropic writes `not_available` where it does not say.
+            self.region.filter(|region| *region != "not_available"),
             self.speed,
             self.search_context_size,
             self.search_type,

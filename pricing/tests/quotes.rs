@@ -175,6 +175,7 @@ fn situations() -> Vec<Case> {
     let list: &[&str] = &["input 0.00002", "cache_read 0.00001", "output 0.00004"];
     let uplifted =
         || card(&[("input", "1"), ("web_search", "0.01")]).uplift(factor("1.1"), when("region", "us", &[]));
+    let elsewhere = || card(&[("input", "1")]).uplift(factor("1.1"), when("region", "!global", &[]));
     let search = with_units(usage(&[(TokenKind::Input, 10)]), UnitKind::WebSearch, 1_000_000);
     vec![
         in_tier("no tier costs the list", None, list, "0.00007"),
@@ -214,13 +215,17 @@ fn situations() -> Vec<Case> {
         },
         Case {
             usage: usage(&[(TokenKind::Input, 10)]),
+            situation: Situation { region: Some("not_available"), ..noon() },
+            expected: &["input 0.00001"],
+            total: "0.00001",
+            ..case("a region that is not told is not known", elsewhere())
+        },
+        Case {
+            usage: usage(&[(TokenKind::Input, 10)]),
             situation: Situation { region: Some("europe-west4"), ..noon() },
             expected: &["input 0.000011"],
             total: "0.000011",
-            ..case(
-                "an uplift may count everywhere but in one region",
-                card(&[("input", "1")]).uplift(factor("1.1"), when("region", "!global", &[])),
-            )
+            ..case("an uplift may count everywhere but in one region", elsewhere())
         },
     ]
 }
