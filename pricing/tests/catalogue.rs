@@ -1,6 +1,8 @@
 //! Names that lead to prices, in the catalogue and in a book with own prices.
 
-use tollgate_pricing::{CardBuilder, Override, Pattern, PriceBook, Prices, catalogue};
+use tollgate_pricing::{
+    CardBuilder, Override, Pattern, PicoUsd, PriceBook, Prices, Situation, TokenKind, Usage, catalogue, quote,
+};
 
 #[test]
 fn names_lead_to_models() {
@@ -88,4 +90,20 @@ fn own_prices_come_first() {
     assert!(book.find("elsewhere", "llama").is_none());
     assert_ne!(book.version(), PriceBook::new(Vec::new()).version());
     assert_eq!(PriceBook::new(Vec::new()).version(), PriceBook::new(Vec::new()).version());
+}
+
+#[test]
+fn every_card_answers_with_a_price_or_says_what_it_lacks() {
+    let mut usage = Usage::default();
+    usage.tokens.set(TokenKind::Input, 300_000);
+    usage.tokens.set(TokenKind::Output, 1000);
+    for model in catalogue().models() {
+        for tier in [None, Some("batch"), Some("flex"), Some("priority")] {
+            let now = Situation { time_unix_s: 1_795_176_000, service_tier: tier, ..Situation::default() };
+            let quote = quote(&model.card, &usage, &now, &[]).unwrap();
+            let name = model.name;
+            assert!(quote.total >= PicoUsd::ZERO, "{name}");
+            assert!(!quote.lines.is_empty() || !quote.unpriced.is_empty() || model.card.is_free(), "{name}");
+        }
+    }
 }

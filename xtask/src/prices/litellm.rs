@@ -277,21 +277,21 @@ impl Collected {
     }
 }
 
-/// Without the classes that cost what their parent costs: they would stay at the list's price when
-/// a service tier changes the parent's.
 fn without_echoes(rates: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let parent = |class: &str| match class {
-        "input_audio" | "input_image" | "input_video" => Some("input"),
-        "output_audio" | "output_image" | "output_video" | "reasoning" => Some("output"),
-        _ => None,
+    let all = rates.clone();
+    rates.into_iter().filter(|(class, usd)| !is_echo(class, usd, &all)).collect()
+}
+
+/// Whether a class costs what its parent costs in the list. It needs no rate then, and with one it
+/// would stay at the list's price where a service tier changes the parent's.
+pub fn is_echo(class: &str, usd: &str, list: &BTreeMap<String, String>) -> bool {
+    let parent = match class {
+        "input_audio" | "input_image" | "input_video" => "input",
+        "output_audio" | "output_image" | "output_video" | "reasoning" => "output",
+        "cache_read_audio" | "cache_read_image" => "cache_read",
+        _ => return false,
     };
-    let echoes =
-        |class: &str, usd: &String| parent(class).is_some_and(|parent| rates.get(parent) == Some(usd));
-    rates
-        .iter()
-        .filter(|(class, usd)| !echoes(class, usd))
-        .map(|(class, usd)| (class.clone(), usd.clone()))
-        .collect()
+    list.get(parent).is_some_and(|parent| parent == usd)
 }
 
 fn narrowed(key: &str) -> (&str, Option<(&'static str, &'static str)>) {

@@ -2,7 +2,8 @@
 //! it is said.
 
 use super::file::{Model, Prices, ProviderFile};
-use super::litellm::Item;
+use super::litellm::{self, Item};
+use super::measure;
 use super::names::Names;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ pub fn complete(file: &mut ProviderFile, items: Vec<Item>, others: &[ProviderFil
         }
     }
     narrow.into_iter().for_each(|item| add_narrow(file, item, others, findings));
+    file.models.iter_mut().for_each(measure::once);
     findings.models_completed += changed.len();
 }
 
@@ -125,10 +127,14 @@ fn add_missing(ours: &mut Model, theirs: Model) -> bool {
 /// counts last. A class that we price without tiers takes no tiers from the other source.
 fn lacking(ours: &Model, rates: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let bare = |class: &str| class.split('>').next().unwrap_or_default().to_string();
-    let known: Vec<String> =
-        ours.lists.iter().flat_map(|list| list.rates.keys()).map(|class| bare(class)).collect();
+    let completed = ours.variants.iter().filter(|variant| variant.when.is_empty());
+    let priced = ours.lists.iter().chain(completed).flat_map(|list| list.rates.keys());
+    let known: Vec<String> = priced.map(|class| bare(class)).collect();
+    let list = current(ours).map(|list| list.rates.clone()).unwrap_or_default();
     // Zero is how the second source writes that it does not know a single class.
-    rates.into_iter().filter(|(class, usd)| !known.contains(&bare(class)) && usd != "0").collect()
+    let new = |class: &str, usd: &String| !known.contains(&bare(class)) && usd != "0";
+    let rates = rates.into_iter().filter(|(class, usd)| new(class, usd));
+    rates.filter(|(class, usd)| !litellm::is_echo(class, usd, &list)).collect()
 }
 
 /// The model as another provider sells it, else one without prices.

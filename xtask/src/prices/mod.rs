@@ -7,6 +7,7 @@ mod decisions;
 mod file;
 mod genai;
 mod litellm;
+mod measure;
 mod merge;
 mod names;
 mod packages;
