@@ -137,7 +137,7 @@ impl Exchange {
             rules: Rc::clone(rules),
             id,
             started: now,
-            tags: rules.tags.resolve(|name| head.headers.value(name)),
+            tags: resolve_tags(rules, head),
             reader: RequestReader::new(&call, injection),
             decision: Decision::default(),
             shadow: Vec::new(),
@@ -156,7 +156,9 @@ impl Exchange {
             call,
         });
         let step = exchange.decide(head);
-        Start::Begin(exchange, request_edits(head, injection), step)
+        let mut edits = request_edits(head, injection);
+        edits.extend(rules.tags.stripped().map(|name| HeaderEdit::Remove(name.to_owned())));
+        Start::Begin(exchange, edits, step)
     }
 
     fn decide(&mut self, head: &Head) -> Step {
@@ -423,6 +425,13 @@ impl Exchange {
             cluster: self.cluster.as_deref(),
         }
     }
+}
+
+fn resolve_tags(rules: &Rules, head: &Head) -> Tags {
+    let header = |name: &str| head.headers.value(name);
+    let request =
+        tollgate_policy::Request { header: &header, path: head.text(":path"), properties: &head.properties };
+    rules.tags.resolve(&request)
 }
 
 fn request_head(head: &Head) -> RequestHead<'_> {

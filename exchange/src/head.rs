@@ -79,6 +79,8 @@ pub struct Head {
     pub route: Option<String>,
     /// The cluster's name, where a rule asks for it.
     pub cluster: Option<String>,
+    /// The host's properties that tags ask for, in the order of their paths.
+    pub properties: Vec<Option<Vec<u8>>>,
     /// No body follows.
     pub ends: bool,
 }

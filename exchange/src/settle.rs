@@ -37,6 +37,8 @@ pub struct Counts {
     pub errors: Vec<&'static str>,
     /// Names of the tags that the call does not carry.
     pub absent_tags: Vec<String>,
+    /// Names of the tags for which the client claimed something else than what it cannot make up.
+    pub tag_conflicts: Vec<String>,
 }
 
 impl Exchange {
@@ -56,6 +58,7 @@ impl Exchange {
         let mut counts = Counts { tokens: bill.tokens, model: bill.model, ..Counts::default() };
         counts.errors = self.errors.iter().copied().chain(errors).collect();
         counts.errors.dedup();
+        counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         Settled { record, bookings: self.bookings(&usage), counts }
     }

@@ -128,6 +128,9 @@ impl Stats {
         if let (true, Some(cost)) = (absent.is_empty(), settled.record.cost.usd) {
             self.fully_tagged.add(sink, cost, || "tollgate_fully_tagged_cost_nanousd".to_owned());
         }
+        for tag in &settled.counts.tag_conflicts {
+            put(&mut self.plain, sink, MetricKind::Counter, 1, format!("tollgate_tag_conflicts;tag={tag}"));
+        }
         for tag in absent {
             put(
                 &mut self.plain,

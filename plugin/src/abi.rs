@@ -243,8 +243,8 @@ pub fn remove_header(map: Map, name: &str) -> HostResult<()> {
 }
 
 /// A property by its path, if the host knows it.
-pub fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+pub fn property<S: AsRef<str>>(path: &[S]) -> Option<Vec<u8>> {
+    let path = path.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("\0");
     // SAFETY: pointer and size are of one live string; the host writes a pointer and a size.
     bytes(|data, size| unsafe { sys::proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
 }

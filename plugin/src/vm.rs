@@ -75,7 +75,8 @@ impl Vm {
             true => (name(&["xds", "route_name"]), name(&["xds", "cluster_name"])),
             false => (None, None),
         };
-        let opened = Stream::open(root, &Head { headers, route, cluster, ends }, host::now());
+        let properties = root.rules.tags.properties().iter().map(|path| abi::property(path)).collect();
+        let opened = Stream::open(root, &Head { headers, route, cluster, properties, ends }, host::now());
         opened.map_or(Headers::Continue, |(stream, headers)| {
             self.calls.extend(stream.token().map(|token| (token, context)));
             self.streams.insert(context, stream);

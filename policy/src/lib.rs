@@ -21,5 +21,5 @@ pub use quota::{
     compile_quotas,
 };
 pub use selector::{Facts, Pattern, RawSelector, Selector};
-pub use tags::{RawTag, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
+pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
 pub use window::{RawWindow, Window};

@@ -150,7 +150,7 @@ impl Rules {
     }
 
     fn from_raw(raw: &RawConfig, version: String) -> Result<Self, ConfigError> {
-        let tags = compile_tags(&raw.tags)?;
+        let tags = compile_tags(&raw.tags, &raw.virtual_keys)?;
         let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;

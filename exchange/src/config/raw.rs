@@ -13,6 +13,7 @@ pub(super) struct RawConfig {
     pub upstreams: Vec<Object<RawUpstream>>,
     pub pricing: Object<RawPricing>,
     pub tags: BTreeMap<String, Object<RawTag>>,
+    pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
     pub quotas: Vec<Object<RawQuota>>,
     pub stores: BTreeMap<String, Object<RawStore>>,
     pub emit: Object<RawEmit>,
