@@ -4,13 +4,17 @@
 //! * [`upstream`]: a stand-in LLM that replays a body in any chunking, encoding or cut and records what it got.
 //! * [`client`]: sends a request in any chunking, slowly, with trailers, or goes away in the middle.
 //! * [`envoy`]: starts a real Envoy on a configuration of `envoy-config/`, reads its log and stats.
+//! * `host`: runs the `.wasm` without a proxy, counts what it costs, and lets host calls fail.
 //! * [`scenario`]: calls and what must come of them, as data; one runner for every engine.
 
 pub mod chunking;
 pub mod client;
+pub mod costs;
 pub mod encoding;
 pub mod envoy;
 pub mod error;
+#[cfg(feature = "host")]
+pub mod host;
 pub mod http;
 mod http1;
 mod http2;

@@ -39,6 +39,7 @@ fn recorded_exchanges_give_the_expected_counts_in_a_real_envoy() {
             wasm,
             upstream: upstream.address(),
             upstream_version: Version::Http1,
+            extra_cluster: None,
             access_log: PathBuf::new(),
             folder: PathBuf::new(),
             plugin: Some(Plugin::Text("{}".to_owned())),

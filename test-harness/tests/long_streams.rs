@@ -25,6 +25,7 @@ fn start(upstream: &Upstream, plugin: &Value) -> Option<Envoy> {
         wasm,
         upstream: upstream.address(),
         upstream_version: Version::Http1,
+        extra_cluster: None,
         access_log: PathBuf::new(),
         folder: PathBuf::new(),
         plugin: Some(Plugin::Text(plugin.to_string())),

@@ -85,6 +85,7 @@ impl Bench {
                 wasm,
                 upstream: upstream.address(),
                 upstream_version: Version::Http1,
+                extra_cluster: None,
                 access_log: PathBuf::new(),
                 folder: PathBuf::new(),
                 plugin: Some(Plugin::Text(plugin.to_string())),

@@ -1,6 +1,8 @@
 //! The table of commands, and those that are a few lines on top of `setup`.
 
-use crate::run::{self, Job};
+use std::ffi::OsStr;
+
+use crate::run::Job;
 use crate::{prices, setup, test};
 
 /// One row of `cargo xtask --help`.
@@ -50,8 +52,10 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        usage: "bench",
-        help: "criterion micro benches and the whole-Envoy comparison",
+        usage: "bench [OPTIONS]",
+        help: "the whole-Envoy comparison with native filters; writes benches/RESULTS.md\n\
+               --quick for a look, --gate to fail on a broken gate, --only WORD for some workloads,\n\
+               --rounds N, --results PATH.",
         run: bench,
     },
     Command {
@@ -109,11 +113,24 @@ fn soak(args: &[String]) -> Result<(), String> {
 }
 
 fn bench(args: &[String]) -> Result<(), String> {
-    no_arguments("bench", args)?;
-    if !run::root().join("benches/Cargo.toml").is_file() {
-        return Err("there are no benches yet".to_owned());
-    }
-    Job::cargo(["bench", "--package", "tollgate-benches"]).run()
+    let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
+    println!("building the no-op filter and the benches");
+    Job::cargo([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "tollgate-noop",
+        "--target",
+        setup::WASM_TARGET,
+    ])
+    .run()?;
+    Job::cargo(["build", "--quiet", "--release", "--package", "tollgate-benches"]).run()?;
+    let compare = Job::new(setup::target_dir().join("release/envoy-compare"));
+    compare
+        .args([OsStr::new("--envoy"), envoy.as_os_str(), OsStr::new("--plugin"), wasm.as_os_str()])
+        .args(args)
+        .run()
 }
 
 fn no_arguments(command: &str, args: &[String]) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod prices;
+mod report;
 mod run;
 mod setup;
 mod test;

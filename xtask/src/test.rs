@@ -1,9 +1,10 @@
 //! `cargo xtask test`: every check, in one target folder, each step timed, all of them run even if one fails.
 
-use std::path::Path;
-use std::time::Instant;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::run::Job;
+use crate::report::{Counts, Report};
+use crate::run::{Job, root};
 use crate::setup::{self, ENVOY_VERSION, OLDEST_ENVOY_VERSION, WASM_TARGET};
 
 pub fn run(args: &[String]) -> Result<(), String> {
@@ -12,19 +13,33 @@ pub fn run(args: &[String]) -> Result<(), String> {
     }
     let mut report = Report::default();
     sources(&mut report);
-    // The unit tests build the scenario runner too, with the features of the whole workspace.
-    report.step("unit, property and golden tests", |counts| {
-        Job::cargo(["test", "--quiet", "--no-fail-fast"]).watch(|line| counts.add_line(line))
+    let wasm = report.value("build tollgate.wasm", || {
+        let wasm = setup::build_wasm()?;
+        check_size(&wasm)?;
+        Ok(wasm)
     });
-    let wasm = report.value("build tollgate.wasm", setup::build_wasm);
     let envoy = report.value(&format!("set up Envoy {ENVOY_VERSION}"), || setup::envoy(ENVOY_VERSION));
     let oldest = report.value(&format!("set up Envoy {OLDEST_ENVOY_VERSION}"), || {
         setup::fetched_envoy(OLDEST_ENVOY_VERSION)
     });
+    unit_tests(&mut report, wasm.as_deref(), envoy.as_deref());
     if let Some(wasm) = &wasm {
         scenarios(&mut report, wasm, envoy.as_deref(), oldest.as_deref());
     }
     report.end()
+}
+
+/// All tests of cargo, some of which drive the plugin in Envoy where both are there. Builds the scenario runner
+/// too, with the features of the whole workspace, so that nothing is built twice.
+fn unit_tests(report: &mut Report, wasm: Option<&Path>, envoy: Option<&Path>) {
+    report.step("unit, property, golden and Envoy tests", |counts| {
+        let job = Job::cargo(["test", "--quiet", "--no-fail-fast"]);
+        let job = [("TOLLGATE_WASM", wasm), ("ENVOY", envoy)]
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path?)))
+            .fold(job, |job, (name, path)| job.env(name, path));
+        job.watch(|line| counts.add_line(line))
+    });
 }
 
 /// What needs no running plugin: form and lints, of native code and of the code that goes into the proxy.
@@ -52,6 +67,13 @@ fn sources(report: &mut Report) {
 
 fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Option<&Path>) {
     let runner = || Job::new(setup::target_dir().join("debug/scenarios")).env("TOLLGATE_WASM", wasm);
+    for (version, envoy) in [(ENVOY_VERSION, envoy), (OLDEST_ENVOY_VERSION, oldest)] {
+        if let Some(envoy) = envoy {
+            report.step(&format!("configurations as they stand, Envoy {version}"), |counts| {
+                configurations(envoy, wasm, counts)
+            });
+        }
+    }
     report.step("scenarios, wasm host", |counts| {
         runner().args(["--engine", "host"]).watch(|line| counts.add_line(line))
     });
@@ -70,118 +92,60 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
     }
 }
 
-/// How many checks ran in one step, or in all.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
+/// The limit on the plugin's size. What it holds is mostly prices; look at what grew before you raise it.
+const MAX_WASM_BYTES: u64 = 1_300_000;
+
+fn check_size(wasm: &Path) -> Result<(), String> {
+    let bytes = fs::metadata(wasm).map_err(|error| format!("`{}`: {error}", wasm.display()))?.len();
+    println!("tollgate.wasm has {bytes} bytes, at most {MAX_WASM_BYTES} are allowed");
+    if bytes > MAX_WASM_BYTES { Err("tollgate.wasm is too big".to_owned()) } else { Ok(()) }
 }
 
-impl Counts {
-    /// Adds the figures of a line such as `test result: ok. 5 passed; 0 failed; 0 ignored; ...`.
-    fn add_line(&mut self, line: &str) {
-        let Some(figures) = line.strip_prefix("test result: ") else { return };
-        let words: Vec<&str> = figures.split(|c: char| c.is_whitespace() || c == ';' || c == '.').collect();
-        for pair in words.windows(2) {
-            match (pair[0].parse::<u64>(), pair[1]) {
-                (Ok(n), "passed") => self.passed += n,
-                (Ok(n), "failed") => self.failed += n,
-                _ => {}
+/// Lets Envoy load every bootstrap of `envoy-config/` as the user would, with nothing changed but the path of
+/// the wasm file, which depends on cargo's target folder.
+fn configurations(envoy: &Path, wasm: &Path, counts: &mut Counts) -> Result<(), String> {
+    const PATH: &str = "target/wasm32-unknown-unknown/release/tollgate.wasm";
+    let mut failed = Vec::new();
+    for file in bootstraps()? {
+        let text = fs::read_to_string(&file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+        let copy = setup::target_dir().join("validate.yaml");
+        fs::write(&copy, text.replace(PATH, &wasm.to_string_lossy())).map_err(|error| error.to_string())?;
+        let job = Job::new(envoy).args([
+            "--mode",
+            "validate",
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+            "-c",
+        ]);
+        let name = file.strip_prefix(root()).unwrap_or(&file).display();
+        match job.args([&copy]).capture() {
+            Ok(_) => {
+                println!("{name} ... ok");
+                counts.passed += 1;
+            }
+            Err(why) => {
+                counts.failed += 1;
+                failed.push(format!("{name}: {why}"));
             }
         }
     }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
-#[derive(Default)]
-struct Report {
-    all: Counts,
-    failures: Vec<String>,
-}
-
-impl Report {
-    /// A step that is one check by itself.
-    fn plain(&mut self, heading: &str, work: impl FnOnce() -> Result<(), String>) {
-        self.value(heading, work);
+/// Files of `envoy-config/` with a listener in them.
+fn bootstraps() -> Result<Vec<PathBuf>, String> {
+    let read = |folder: &Path| {
+        let entries = fs::read_dir(folder).map_err(|error| format!("`{}`: {error}", folder.display()))?;
+        Ok::<_, String>(entries.flatten().map(|entry| entry.path()).collect::<Vec<PathBuf>>())
+    };
+    let mut files = Vec::new();
+    for folder in read(&root().join("envoy-config"))?.iter().filter(|path| path.is_dir()) {
+        files.extend(read(folder)?);
     }
-
-    /// A step whose result later steps need. Counts as one check.
-    fn value<T>(&mut self, heading: &str, work: impl FnOnce() -> Result<T, String>) -> Option<T> {
-        let mut made = None;
-        self.step(heading, |counts| {
-            made = Some(work()?);
-            counts.passed += 1;
-            Ok(())
-        });
-        made
-    }
-
-    /// A step that counts its own checks. Where it fails without having counted a failure (a compile error,
-    /// say), that is one.
-    fn step(&mut self, heading: &str, work: impl FnOnce(&mut Counts) -> Result<(), String>) {
-        println!("\n=== {heading}");
-        let start = Instant::now();
-        let mut counts = Counts::default();
-        let result = work(&mut counts);
-        let seconds = start.elapsed().as_secs_f32();
-        if result.is_err() && counts.failed == 0 {
-            counts.failed = 1;
-        }
-        println!("--- {heading}: {} passed, {} failed, {seconds:.1} s", counts.passed, counts.failed);
-        if let Err(why) = result {
-            println!("--- {why}");
-            self.failures.push(format!("{heading}: {why}"));
-        }
-        self.all.passed += counts.passed;
-        self.all.failed += counts.failed;
-    }
-
-    fn end(self) -> Result<(), String> {
-        println!();
-        for failure in &self.failures {
-            println!("failed: {failure}");
-        }
-        println!("{} passed, {} failed", self.all.passed, self.all.failed);
-        if self.failures.is_empty() && self.all.failed == 0 {
-            return Ok(());
-        }
-        // The counts are the last line, so the exit code says the rest.
-        std::process::exit(1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(lines: &[&str], passed: u64, failed: u64) {
-        let mut counts = Counts::default();
-        lines.iter().for_each(|line| counts.add_line(line));
-        assert_eq!(counts, Counts { passed, failed });
-    }
-
-    #[test]
-    fn the_lines_of_the_test_runner_are_added_up() {
-        check(&[], 0, 0);
-        check(&["test a ... ok", "running 5 passed tests"], 0, 0);
-        check(
-            &[
-                "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
-            ],
-            5,
-            0,
-        );
-        check(
-            &["test result: FAILED. 3 passed; 2 failed; 0 ignored", "test result: ok. 10 passed; 0 failed"],
-            13,
-            2,
-        );
-    }
-
-    #[test]
-    fn a_step_that_fails_before_it_counts_is_one_failure() {
-        let mut report = Report::default();
-        report.step("compile", |_| Err("no".to_owned()));
-        report.plain("fmt", || Ok(()));
-        assert_eq!(report.all, Counts { passed: 1, failed: 1 });
-    }
+    files.retain(|file| {
+        fs::read_to_string(file).is_ok_and(|text| text.lines().any(|line| line == "static_resources:"))
+    });
+    files.sort();
+    Ok(files)
 }

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tollgate_test_harness::Error;
+#[cfg(feature = "host")]
+use tollgate_test_harness::host::Compiled;
 use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
+#[cfg(feature = "host")]
+use tollgate_test_harness::scenario::on_host;
 use tollgate_test_harness::scenario::run::{Counts, run_all};
 use tollgate_test_harness::scenario::{Engine, File};
 
@@ -71,6 +75,13 @@ fn once(options: &Options) -> Result<Counts, Error> {
             let start =
                 |file: &File| OnEnvoy::start(&given, file).map(|engine| Box::new(engine) as Box<dyn Engine>);
             run_all(&folder, "envoy", &options.filter, start)
+        }
+        #[cfg(feature = "host")]
+        "host" => {
+            let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
+            let start =
+                |file: &File| on_host::start(&compiled, file).map(|host| Box::new(host) as Box<dyn Engine>);
+            run_all(&folder, "host", &options.filter, start)
         }
         other => Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host"))),
     }

@@ -28,6 +28,8 @@ pub struct Places {
     pub upstream: SocketAddr,
     /// What Envoy speaks with the upstream.
     pub upstream_version: Version,
+    /// One more cluster, which the configuration's file need not have.
+    pub extra_cluster: Option<(String, SocketAddr)>,
     /// What `/dev/stdout` of an access log becomes.
     pub access_log: PathBuf,
     /// The folder of the configuration, which its relative paths of other files (ECDS) stand in.
@@ -73,6 +75,11 @@ pub fn place(mut config: Value, places: &Places) -> Value {
             _ => walk(part, places),
         }
     }
+    if let (Some(extra), Some(clusters)) =
+        (&places.extra_cluster, config["static_resources"]["clusters"].as_array_mut())
+    {
+        clusters.push(plain_cluster(&extra.0, extra.1));
+    }
     config["stats_flush_interval"] = json!("0.1s");
     config["admin"]["address"] = free_port();
     config
@@ -97,6 +104,13 @@ fn place_cluster(cluster: &mut Value, places: &Places) {
             object.insert("port_value".to_owned(), json!(places.upstream.port()));
         }
     });
+}
+
+fn plain_cluster(name: &str, address: SocketAddr) -> Value {
+    let address =
+        json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}});
+    let endpoints = json!([{"lb_endpoints": [{"endpoint": {"address": address}}]}]);
+    json!({"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}})
 }
 
 fn http2_options() -> Value {

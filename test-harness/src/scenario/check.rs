@@ -19,6 +19,7 @@ pub fn differences(expect: &Expect, outcome: &Outcome, request: &Request, reply:
     headers(&mut found, "trailer", &expect.trailers, &response.trailers);
     fields(&mut found, "log", &expect.log, &outcome.log);
     record(&mut found, expect, &outcome.log);
+    costs(&mut found, expect, outcome);
     match (&expect.upstream, &outcome.seen, expect.not_sent) {
         (_, Some(seen), true) => found.push(format!("the upstream got {} {}", seen.method, seen.path)),
         (Some(_), None, _) => found.push("nothing reached the upstream".to_owned()),
@@ -31,6 +32,14 @@ pub fn differences(expect: &Expect, outcome: &Outcome, request: &Request, reply:
 fn differ<T: PartialEq + std::fmt::Debug>(found: &mut Vec<String>, what: &str, expected: Option<T>, got: T) {
     if expected.as_ref().is_some_and(|expected| *expected != got) {
         found.push(format!("{what}: {got:?}, expected {:?}", expected.expect("it was just looked at")));
+    }
+}
+
+fn costs(found: &mut Vec<String>, expect: &Expect, outcome: &Outcome) {
+    if let (Some(most), Some(costs)) = (expect.host_calls_at_most, &outcome.costs)
+        && costs.host_calls() > most
+    {
+        found.push(format!("{} host calls, at most {most} expected: {:?}", costs.host_calls(), costs.calls));
     }
 }
 

@@ -32,6 +32,8 @@ pub struct File {
     /// What Envoy speaks with the upstream.
     #[serde(default)]
     pub upstream_http: Version,
+    /// A cluster of a store that the filter calls; a stand-in answers in it as each call says.
+    pub store_cluster: Option<String>,
     /// Replies that cases call by name.
     #[serde(default)]
     pub replies: BTreeMap<String, Reply>,
@@ -61,6 +63,9 @@ pub struct Case {
     /// are summed over.
     #[serde(default)]
     pub stats: BTreeMap<String, f64>,
+    /// Texts that each stand in the body of some call to the store, up to the end of the case.
+    #[serde(default)]
+    pub store_got: Vec<String>,
 }
 
 /// A configuration and what must become of it.
@@ -101,6 +106,8 @@ pub struct Call {
     /// What the upstream answers: a name out of `replies`, or the reply itself.
     #[serde(default)]
     pub reply: NamedReply,
+    /// What the store answers from here on; at first it refuses nothing.
+    pub store: Option<NamedReply>,
     /// What must come of it.
     #[serde(default)]
     pub expect: Expect,
@@ -295,6 +302,8 @@ pub struct Expect {
     pub upstream: Option<UpstreamExpect>,
     /// Nothing reached the upstream.
     pub not_sent: bool,
+    /// The filter made at most so many host calls, where the engine counts them.
+    pub host_calls_at_most: Option<u64>,
 }
 
 /// What a body must be.

@@ -4,11 +4,14 @@
 mod check;
 mod file;
 pub mod on_envoy;
+#[cfg(feature = "host")]
+pub mod on_host;
 pub mod run;
 
 use serde_json::Value;
 
 use crate::Error;
+use crate::costs::Costs;
 use crate::envoy::Reload;
 use crate::envoy::config::Plugin;
 use crate::http::{Reply, Request, Response, Seen};
@@ -21,6 +24,10 @@ pub use file::{Case, File, load};
 pub trait Engine {
     /// One call from end to end.
     fn call(&mut self, request: &Request, reply: &Reply) -> Result<Outcome, Error>;
+    /// What the stand-in of the store's cluster answers from now on.
+    fn answer_as_store(&mut self, reply: &Reply);
+    /// The bodies that the store has got since the last time, as far as they have come.
+    fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error>;
     /// All of Tollgate's stats as they are now.
     fn series(&mut self) -> Result<Vec<Series>, Error>;
     /// Gives the filter another configuration while it runs.
@@ -36,4 +43,6 @@ pub struct Outcome {
     pub log: Value,
     /// What the upstream got, where anything reached it.
     pub seen: Option<Seen>,
+    /// What the filter's work cost, where the engine can tell.
+    pub costs: Option<Costs>,
 }

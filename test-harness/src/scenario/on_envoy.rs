@@ -21,6 +21,7 @@ pub struct OnEnvoy {
     /// The file that holds the filter's configuration, where the listener does not.
     extension: Option<&'static str>,
     upstream: Upstream,
+    store: Upstream,
 }
 
 /// What the harness is given: the plugin and an Envoy.
@@ -36,6 +37,7 @@ impl OnEnvoy {
     /// Starts Envoy as a scenario file says.
     pub fn start(given: &Given, file: &File) -> Result<Self, Error> {
         let upstream = Upstream::start(|_| Reply::default())?;
+        let store = Upstream::start(|_| willing_store())?;
         let setup = Setup {
             binary: given.envoy.clone(),
             config: envoy_config().join(&file.base),
@@ -44,14 +46,20 @@ impl OnEnvoy {
                 wasm: given.wasm.clone(),
                 upstream: upstream.address(),
                 upstream_version: file.upstream_http,
+                extra_cluster: file.store_cluster.clone().map(|name| (name, store.address())),
                 access_log: PathBuf::new(),
                 folder: PathBuf::new(),
                 plugin: file.configuration.as_ref().map(|configuration| file.plugin(configuration)),
             },
         };
         let extension = file.base.ends_with("ecds.yaml").then_some("tollgate.yaml");
-        Ok(Self { envoy: Envoy::start(&setup)?, extension, upstream })
+        Ok(Self { envoy: Envoy::start(&setup)?, extension, upstream, store })
     }
+}
+
+/// What a store answers that admits whatever it is asked.
+pub fn willing_store() -> Reply {
+    Reply::json(r#"{"EVAL":-1}"#)
 }
 
 /// The project's folder of Envoy configurations.
@@ -66,7 +74,15 @@ impl Engine for OnEnvoy {
         let response = client::call(self.envoy.address(), request)?;
         let log = self.envoy.next_log_line()?;
         let seen = self.upstream.take_ended(SOON).pop();
-        Ok(Outcome { response, log, seen })
+        Ok(Outcome { response, log, seen, costs: None })
+    }
+
+    fn answer_as_store(&mut self, reply: &Reply) {
+        self.store.reply_with(reply.clone());
+    }
+
+    fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(self.store.take_seen().into_iter().map(|seen| seen.body).collect())
     }
 
     fn series(&mut self) -> Result<Vec<Series>, Error> {

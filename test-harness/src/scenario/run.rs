@@ -86,13 +86,37 @@ fn run_case(file: &File, case: &Case, engine: &mut dyn Engine) -> Result<Vec<Str
         }
     }
     found.extend(grown(case, &before, engine)?);
+    found.extend(not_stored(case, engine)?);
     Ok(found)
 }
 
 fn run_call(file: &File, call: &Call, engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
     let (request, reply) = (call.request.to_http(), file.reply(&call.reply)?);
+    if let Some(store) = &call.store {
+        engine.answer_as_store(&file.reply(store)?);
+    }
     let outcome = engine.call(&request, &reply)?;
     Ok(check::differences(&call.expect, &outcome, &request, &reply))
+}
+
+/// The texts that the store has not got, after a while of patience.
+fn not_stored(case: &Case, engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
+    let until = Instant::now() + FLUSH;
+    let mut bodies = Vec::new();
+    loop {
+        bodies.extend(
+            engine.take_store_bodies()?.iter().map(|body| String::from_utf8_lossy(body).into_owned()),
+        );
+        let has = |text: &&String| bodies.iter().any(|body| body.contains(text.as_str()));
+        let missing: Vec<&String> = case.store_got.iter().filter(|text| !has(text)).collect();
+        if missing.is_empty() || Instant::now() > until {
+            return Ok(missing
+                .iter()
+                .map(|text| format!("the store never got `{text}`; it got {bodies:?}"))
+                .collect());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The series that did not grow as they should, after a while of patience.

@@ -86,6 +86,7 @@ fn start_envoy(upstream: &Upstream) -> Result<Envoy, Error> {
             wasm: path("TOLLGATE_WASM")?,
             upstream: upstream.address(),
             upstream_version: Version::Http1,
+            extra_cluster: None,
             access_log: PathBuf::new(),
             folder: PathBuf::new(),
             plugin: Some(Plugin::Text(policy().to_string())),

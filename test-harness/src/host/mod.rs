@@ -1,0 +1,190 @@
+//! A proxy-wasm host without a proxy: the callbacks and host functions as Envoy has them, in virtual time, with
+//! every cost counted and every host call ready to fail.
+
+mod abi;
+mod faults;
+mod life;
+mod protobuf;
+mod world;
+
+use std::path::Path;
+
+use wasmtime::{Config, Engine, Instance, Linker, Module, Store, WasmParams, WasmResults};
+
+use crate::Error;
+use crate::envoy::Reload;
+use crate::envoy::config::Plugin;
+use crate::http::Reply;
+use crate::stats::Series;
+pub use faults::{Fault, Faults, Planned};
+pub use life::Route;
+use world::World;
+
+/// More than any call can burn.
+const FUEL: u64 = 1 << 60;
+/// The virtual clock begins here: 2026-11-20T12:00:00Z.
+const BEGIN_NS: u64 = 1_795_176_000_000_000_000;
+
+/// A compiled plugin, from which any number of hosts can be started in a moment.
+pub struct Compiled {
+    engine: Engine,
+    module: Module,
+}
+
+impl Compiled {
+    /// Compiles `tollgate.wasm`, which takes seconds.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is no wasm.
+    pub fn new(wasm: &Path) -> Result<Self, Error> {
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let failed = |error: wasmtime::Error| Error::File(format!("`{}`: {error:#}", wasm.display()));
+        let engine = Engine::new(&config).map_err(failed)?;
+        let module = Module::from_file(&engine, wasm).map_err(failed)?;
+        Ok(Self { engine, module })
+    }
+}
+
+/// One VM with the plugin in it, configured.
+pub struct Host {
+    store: Store<World>,
+    instance: Instance,
+    /// The root context whose configuration new streams get.
+    root: u32,
+    last_context: u32,
+    routes: Vec<Route>,
+}
+
+impl Host {
+    /// Starts a VM and configures the plugin.
+    ///
+    /// # Errors
+    /// Where the plugin traps or refuses its configuration; with its own log.
+    pub fn start(compiled: &Compiled, plugin: &Plugin, routes: Vec<Route>) -> Result<Self, Error> {
+        let mut linker = Linker::new(&compiled.engine);
+        let failed = |error: wasmtime::Error| Error::Proxy(format!("the plugin cannot be loaded: {error:#}"));
+        abi::link(&mut linker).map_err(failed)?;
+        linker.define_unknown_imports_as_traps(&compiled.module).map_err(failed)?;
+        let mut store = Store::new(&compiled.engine, World { now_ns: BEGIN_NS, ..World::default() });
+        store.set_fuel(FUEL).map_err(failed)?;
+        let instance = linker.instantiate(&mut store, &compiled.module).map_err(failed)?;
+        let mut host = Self { store, instance, root: 0, last_context: 0, routes };
+        host.call_if_there::<(), ()>("_initialize", ())?;
+        match host.configure(plugin)? {
+            Reload::Accepted => Ok(host),
+            Reload::Rejected => {
+                Err(Error::Proxy(format!("configuration refused:\n{}", host.world().log.join("\n"))))
+            }
+        }
+    }
+
+    /// Gives new streams another configuration; those that run keep theirs.
+    ///
+    /// # Errors
+    /// Where the plugin traps.
+    pub fn configure(&mut self, plugin: &Plugin) -> Result<Reload, Error> {
+        let bytes = match plugin {
+            Plugin::Text(text) => text.clone().into_bytes(),
+            Plugin::Struct(value) => protobuf::encode(value),
+        };
+        let (context, size) = (self.next_context(), bytes.len() as u32);
+        self.world().configuration = bytes;
+        self.call::<(u32, u32), ()>("proxy_on_context_create", context, (context, 0))?;
+        let started: u32 = self.call_in(context, "proxy_on_vm_start", (context, 0))?;
+        let configured: u32 = self.call_in(context, "proxy_on_configure", (context, size))?;
+        if started == 0 || configured == 0 {
+            self.world().tick_ms.remove(&context);
+            self.call::<u32, ()>("proxy_on_delete", context, context)?;
+            return Ok(Reload::Rejected);
+        }
+        self.root = context;
+        Ok(Reload::Accepted)
+    }
+
+    /// Lets the plugin call a cluster, which answers like this.
+    pub fn add_cluster(&mut self, name: Option<&str>, reply: Reply) {
+        self.world().clusters.extend(name.map(str::to_owned));
+        self.world().cluster_reply = reply;
+    }
+
+    /// Plans faults for the host calls from now on.
+    pub fn plan(&mut self, faults: Faults) {
+        self.world().faults = faults;
+    }
+
+    /// All metrics as series; a histogram shows as its `_count` and `_sum`.
+    pub fn series(&self) -> Vec<Series> {
+        let metrics = self.store.data().metrics.iter();
+        let series = metrics.flat_map(|metric| {
+            let plain = |suffix: &str, value: f64| {
+                let mut series = Series::from_wire_name(&metric.name, value);
+                series.name.push_str(suffix);
+                series
+            };
+            match metric.histogram {
+                true => vec![plain("_count", metric.samples as f64), plain("_sum", metric.value as f64)],
+                false => vec![plain("", metric.value as f64)],
+            }
+        });
+        series.collect()
+    }
+
+    /// What the plugin has logged.
+    pub fn log(&self) -> &[String] {
+        &self.store.data().log
+    }
+
+    fn world(&mut self) -> &mut World {
+        self.store.data_mut()
+    }
+
+    fn next_context(&mut self) -> u32 {
+        self.last_context += 1;
+        self.last_context
+    }
+
+    fn call_in<R: WasmResults>(&mut self, context: u32, name: &str, params: (u32, u32)) -> Result<R, Error> {
+        self.call(name, context, params)
+    }
+
+    /// Calls the plugin on behalf of a context.
+    fn call<P: WasmParams, R: WasmResults>(
+        &mut self,
+        name: &str,
+        context: u32,
+        params: P,
+    ) -> Result<R, Error> {
+        self.world().effective = context;
+        let function = self.instance.get_typed_func::<P, R>(&mut self.store, name).map_err(trap(name))?;
+        let before = self.store.get_fuel().map_err(trap(name))?;
+        let result = function.call(&mut self.store, params);
+        let burnt = before.saturating_sub(self.store.get_fuel().map_err(trap(name))?);
+        self.store.set_fuel(FUEL).map_err(trap(name))?;
+        self.world().costs.fuel += burnt;
+        result.map_err(trap(name))
+    }
+
+    /// The same for a callback that the plugin may leave out.
+    fn call_if_there<P: WasmParams, R: WasmResults>(
+        &mut self,
+        name: &str,
+        params: P,
+    ) -> Result<Option<R>, Error> {
+        if self.instance.get_func(&mut self.store, name).is_none() {
+            return Ok(None);
+        }
+        let context = self.world().effective;
+        self.call(name, context, params).map(Some)
+    }
+
+    fn memory_bytes(&mut self) -> u64 {
+        let memory = self.instance.get_memory(&mut self.store, "memory");
+        memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
+    }
+}
+
+fn trap(name: &str) -> impl FnOnce(wasmtime::Error) -> Error {
+    let name = name.to_owned();
+    move |error| Error::Proxy(format!("{name} trapped: {error:#}"))
+}

@@ -1,0 +1,51 @@
+//! Scenarios on the wasm host.
+
+use serde_json::Value;
+
+use super::File;
+use super::on_envoy::{envoy_config, willing_store};
+use crate::Error;
+use crate::envoy::config::{Plugin, read};
+use crate::host::{Compiled, Host, Route};
+
+/// Starts a host as a scenario file says, with the routes of its base.
+///
+/// # Errors
+/// Where the base has no filter, or the plugin does not start.
+pub fn start(compiled: &Compiled, file: &File) -> Result<Host, Error> {
+    let path = envoy_config().join(&file.base);
+    let base = read(&path)?;
+    let manager = base.pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config");
+    let manager = manager.ok_or_else(|| Error::File(format!("`{}` has no listener", path.display())))?;
+    let plugin = match &file.configuration {
+        Some(configuration) => file.plugin(configuration),
+        None => Plugin::Text(configuration_of(manager)?),
+    };
+    let mut host = Host::start(compiled, &plugin, routes_of(manager))?;
+    host.add_cluster(file.store_cluster.as_deref(), willing_store());
+    Ok(host)
+}
+
+fn configuration_of(manager: &Value) -> Result<String, Error> {
+    let text =
+        manager.pointer("/http_filters/0/typed_config/config/configuration/value").and_then(Value::as_str);
+    text.map(str::to_owned)
+        .ok_or_else(|| Error::File("the base has no configuration of the filter".to_owned()))
+}
+
+fn routes_of(manager: &Value) -> Vec<Route> {
+    let routes = manager.pointer("/route_config/virtual_hosts/0/routes").and_then(Value::as_array);
+    routes.into_iter().flatten().map(route_of).collect()
+}
+
+fn route_of(route: &Value) -> Route {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let path = text(&route["match"]["path"]);
+    Route {
+        exact: path.is_some(),
+        prefix: path.or_else(|| text(&route["match"]["prefix"])).unwrap_or_default(),
+        cluster: text(&route["route"]["cluster"]),
+        name: text(&route["name"]).unwrap_or_default(),
+        filtered: route["typed_per_filter_config"]["tollgate"].is_object(),
+    }
+}
