@@ -4,7 +4,6 @@ use crate::card::{CardBuilder, OwnCard};
 use crate::catalogue::{Found, catalogue};
 use crate::digest::Digest;
 use crate::error::PriceError;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -97,7 +96,10 @@ impl PriceBook {
     /// A book of the catalogue and the user's own prices.
     pub fn new(overrides: Vec<Override>) -> PriceBook {
         let start = Digest::new().field(catalogue().version().as_bytes());
-        let digest = overrides.iter().fold(start, |digest, own| digest.field(format!("{own:?}").as_bytes()));
+        let digest = overrides.iter().fold(start, |digest, own| {
+            let digest = digest.field(own.provider.as_bytes()).field(own.written.as_bytes());
+            own.card.digest(digest)
+        });
         PriceBook { overrides, version: digest.hex() }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::assemble::{Assembly, OwnTables, Part};
 use crate::class::Class;
+use crate::digest::Digest;
 use crate::error::PriceError;
 use crate::money::{Factor, Rate};
 use crate::tables::{Card, Effect, Tables, Terms};
@@ -41,6 +42,17 @@ impl OwnCard {
         let mut assembly = Assembly::default();
         let card = assembly.card(parts, terms)?;
         Ok(OwnCard { tables: assembly.finish(), card })
+    }
+
+    /// Takes everything that makes a price into a digest.
+    pub(crate) fn digest(&self, digest: Digest) -> Digest {
+        let card = self.card();
+        let digest = digest.number(u64::from(card.is_free()));
+        card.tables.sections_of(self.card).iter().fold(digest, |digest, section| {
+            let digest = digest.number(section.effect as u64);
+            let digest = card.tables.digest_when(*section, digest);
+            card.tables.digest_prices(*section, digest)
+        })
     }
 
     /// The card to quote from.

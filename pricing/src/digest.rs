@@ -14,8 +14,14 @@ impl Digest {
 
     /// Takes a field in. Its length comes first, so that two fields never read as one.
     pub fn field(self, bytes: &[u8]) -> Digest {
-        let length = bytes.len().to_le_bytes();
+        // As 64 bits everywhere, so that wasm and the build agree.
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes();
         length.iter().chain(bytes).fold(self, |digest, byte| digest.byte(*byte))
+    }
+
+    /// Takes a number in.
+    pub fn number(self, number: u64) -> Digest {
+        self.field(&number.to_le_bytes())
     }
 
     fn byte(self, byte: u8) -> Digest {

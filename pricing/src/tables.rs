@@ -4,6 +4,7 @@
 //! A card is a run of sections, a section is a run of rows under one condition. Rows, conditions
 //! and texts are shared by all cards that need the same ones.
 
+use crate::digest::Digest;
 use crate::money::{Factor, Rate};
 
 /// What a section does to the prices of its card.
@@ -144,5 +145,30 @@ impl<'a> Tables<'a> {
 
     pub fn facts_of(&self, when: &When) -> &'a [Fact] {
         run(self.facts, when.first, when.len)
+    }
+
+    /// Takes a section's condition into a digest.
+    pub fn digest_when(&self, section: Section, digest: Digest) -> Digest {
+        let Some(when) = self.whens.get(usize::from(section.when)) else { return digest };
+        let period = [when.from.cast_unsigned(), when.until.cast_unsigned()];
+        let hours = [u64::from(when.day_from), u64::from(when.day_until)];
+        let digest = period.into_iter().chain(hours).fold(digest, Digest::number);
+        self.facts_of(when).iter().fold(digest, |digest, fact| {
+            digest.number(u64::from(fact.dimension)).field(self.bytes(fact.value))
+        })
+    }
+
+    /// Takes a section's rates, or its factor, into a digest.
+    pub fn digest_prices(&self, section: Section, digest: Digest) -> Digest {
+        if section.effect == Effect::Uplift {
+            let factor = self.factors.get(usize::from(section.first));
+            return factor.map_or(digest, |factor| digest.number(factor.up()).number(factor.down().get()));
+        }
+        self.rows_of(section).iter().fold(digest, |digest, row| {
+            let rate = self.rates.get(usize::from(row.rate)).copied().unwrap_or(Rate::ZERO);
+            let above = self.tiers.get(usize::from(row.tier)).copied().unwrap_or(u64::MAX);
+            let digest = digest.number(u64::from(row.class)).number(above);
+            digest.number(rate.pico()).number(rate.per().get())
+        })
     }
 }

@@ -93,6 +93,30 @@ fn own_prices_come_first() {
 }
 
 #[test]
+fn the_version_tells_every_change_of_an_own_price() {
+    let one = |class: &str, usd: &str| Prices::new().rate(class, usd).unwrap();
+    let list = |prices| CardBuilder::new().list(prices);
+    let own = |model: &str, card: CardBuilder| Override::priced("p", model, &card).unwrap();
+    let books = [
+        Vec::new(),
+        vec![own("m", list(one("input", "1")))],
+        vec![own("n", list(one("input", "1")))],
+        vec![own("m", list(one("input", "2")))],
+        vec![own("m", list(one("output", "1")))],
+        vec![own("m", list(Prices::new().rate_above(5, "input", "1").unwrap()))],
+        vec![own("m", list(one("input", "1").between(0, 5).unwrap()))],
+        vec![own("m", list(one("input", "1").daily(0, 5).unwrap()))],
+        vec![own("m", CardBuilder::new().variant(one("input", "1")))],
+        vec![own("m", list(one("input", "1").when("region", "us").unwrap()))],
+        vec![own("m", list(one("input", "1").when("region", "eu").unwrap()))],
+        vec![Override::free("p", "m").unwrap()],
+    ];
+    let versions = books.map(|overrides| PriceBook::new(overrides).version().to_string());
+    let different: std::collections::BTreeSet<_> = versions.iter().collect();
+    assert_eq!(different.len(), versions.len());
+}
+
+#[test]
 fn every_card_answers_with_a_price_or_says_what_it_lacks() {
     let mut usage = Usage::default();
     usage.tokens.set(TokenKind::Input, 300_000);

@@ -18,6 +18,9 @@ mod class;
 #[path = "../src/decimal.rs"]
 mod decimal;
 #[expect(dead_code, reason = "as above")]
+#[path = "../src/digest.rs"]
+mod digest;
+#[expect(dead_code, reason = "as above")]
 #[path = "../src/error.rs"]
 mod error;
 #[expect(dead_code, reason = "as above")]
