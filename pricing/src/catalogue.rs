@@ -2,6 +2,7 @@
 
 use crate::card::RateCard;
 use crate::index::{Entry, Index, Provider};
+use alloc::format;
 
 /// The catalogue: every model of every provider that we have a price for.
 #[derive(Debug)]
@@ -34,8 +35,17 @@ impl Catalogue {
     /// `aws.bedrock`) or a name of the sources; `model` is as it stood on the wire: a name, a dated
     /// snapshot, an alias, a fine-tune, with a region or path before it.
     pub fn find(&self, provider: &str, model: &str) -> Option<Found<'static>> {
-        let place = self.index.place(provider)?;
+        let (place, model) = match self.index.place(provider) {
+            Some(place) => (place, model),
+            None => self.routed(provider, model)?,
+        };
         self.index.find(place, model).map(|(provider, entry)| self.found(provider, entry))
+    }
+
+    /// Hugging Face's router has no prices of its own; `model:groq` is sold by `huggingface_groq`.
+    fn routed<'a>(&self, provider: &str, model: &'a str) -> Option<(u16, &'a str)> {
+        let (model, seller) = model.rsplit_once(':')?;
+        Some((self.index.place(&format!("{provider}_{seller}"))?, model))
     }
 
     fn found(&self, provider: &Provider, entry: &Entry) -> Found<'static> {

@@ -25,6 +25,13 @@ fn names_lead_to_models() {
         ("a fine-tune has a price of its own", "openai", "ft:gpt-4o-2024-08-06:acme::abc", Some("ft:gpt-4o")),
         ("a fine-tune of a model without such a price", "openai", "ft:gpt-9:acme::abc", None),
         ("a tag that may change the price", "openrouter", "openai/gpt-4o:online", None),
+        (
+            "a router's tag names the seller",
+            "huggingface",
+            "MiniMaxAI/MiniMax-M2:novita",
+            Some("minimaxai/minimax-m2"),
+        ),
+        ("a router without a tag has no price", "huggingface", "MiniMaxAI/MiniMax-M2", None),
         ("an unknown model", "openai", "gpt-unheard-of", None),
         ("an unknown provider", "nobody", "gpt-4o", None),
         ("no model", "openai", "", None),
