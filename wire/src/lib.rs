@@ -21,8 +21,8 @@ mod stream;
 mod usage;
 
 pub use call::{
-    Call, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead, Traffic, Upstream,
-    classify,
+    Call, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead, Traffic, UnknownDialect,
+    Upstream, classify,
 };
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader};

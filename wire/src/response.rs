@@ -3,23 +3,23 @@
 mod cutter;
 mod events;
 mod frames;
+mod json;
 
 use std::fmt;
 
 use cutter::Cutter;
 use events::EventReader;
 use frames::FrameReader;
+use json::JsonReader;
 use memchr::memmem;
 
 use crate::End;
-use crate::call::Call;
+use crate::call::{Call, ErrorDialect};
 use crate::dialect::{Dialect, UsageKind};
 use crate::draft::{Draft, Whole};
-use crate::finds::Finds;
 use crate::inflate::{Fault, Inflater};
 use crate::report::{Problem, Reported};
 use crate::request::RequestFacts;
-use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink};
 
 /// What a response's head says.
 #[derive(Clone, Copy, Debug)]
@@ -74,11 +74,12 @@ impl ResponseReader {
     pub fn new(call: &Call, facts: &RequestFacts, head: &ResponseHead<'_>) -> Self {
         let dialect = call.dialect();
         let mut draft = Draft::new(call);
-        let readable = (200..300).contains(&head.status);
+        let succeeded = (200..300).contains(&head.status);
+        let readable = succeeded && !is_media(head.content_type.unwrap_or_default());
         let codings = head.content_encoding.unwrap_or_default();
         let inflater = Inflater::new(codings);
         let plain = inflater.as_ref().is_some_and(Inflater::is_identity);
-        if readable {
+        if succeeded {
             draft.spoken(facts.characters);
             draft.take_headers(head.headers);
         }
@@ -171,7 +172,7 @@ impl ResponseReader {
                 }
             }
             Body::Json(reader) => {
-                stream = reader.documents(&self.draft) && self.stream_asked;
+                stream = self.draft.documents > 0 && self.stream_asked;
                 let whole = reader.end(&mut self.draft);
                 if complete && !whole {
                     self.draft.problems.add(Problem::Malformed);
@@ -210,76 +211,21 @@ impl ResponseReader {
                 Body::Events(reader)
             }
             // The length of a frame is far below 2^24.
-            Some(0) if begins => Body::Frames(Box::new(FrameReader::new(self.dialect))),
+            Some(0) if begins && self.dialect.errors == ErrorDialect::Bedrock => {
+                Body::Frames(Box::new(FrameReader::new(self.dialect)))
+            }
             Some(_) => Body::Closed,
         };
     }
 }
 
+/// Sound and pictures carry no report.
+fn is_media(content_type: &str) -> bool {
+    ["audio/", "image/", "video/"].into_iter().any(|kind| content_type.starts_with(kind))
+}
+
 impl fmt::Debug for ResponseReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseReader").field("dialect", &self.dialect.name).finish_non_exhaustive()
-    }
-}
-
-/// Reads one JSON document, several after each other, or an array of them.
-#[derive(Debug)]
-struct JsonReader {
-    scanner: Scanner,
-    finds: Finds,
-}
-
-impl JsonReader {
-    fn new(dialect: &Dialect) -> Self {
-        let wants = dialect.response;
-        Self { scanner: Scanner::new(wants, Root::ObjectsOrArray), finds: Finds::new(wants) }
-    }
-
-    fn feed(&mut self, chunk: &[u8], draft: &mut Draft) {
-        self.scanner.feed(chunk, &mut Documents { finds: &mut self.finds, draft });
-    }
-
-    fn documents(&self, draft: &Draft) -> bool {
-        draft.documents > 0
-    }
-
-    /// Takes in a document that was left open, and says whether all were whole.
-    fn end(&mut self, draft: &mut Draft) -> bool {
-        if self.scanner.overlong {
-            draft.problems.add(Problem::Overlong);
-        }
-        let whole = self.scanner.is_outside() && !self.scanner.malformed;
-        if !self.scanner.is_outside() {
-            draft.absorb(&self.finds);
-        }
-        whole
-    }
-}
-
-/// Takes in each document at its end.
-struct Documents<'a> {
-    finds: &'a mut Finds,
-    draft: &'a mut Draft,
-}
-
-impl Sink for Documents<'_> {
-    fn mark(&self) -> usize {
-        self.finds.mark()
-    }
-    fn repeats(&mut self, wants: Set, mark: usize) {
-        self.finds.repeats(wants, mark);
-    }
-    fn begins(&mut self, wants: Set, first: u8, at: usize) {
-        self.finds.begins(wants, first, at);
-    }
-    fn value(&mut self, wants: Set, raw: &[u8]) {
-        self.finds.value(wants, raw);
-    }
-    fn closes(&mut self, wants: Set, content: Content, at: usize) {
-        self.finds.closes(wants, content, at);
-        if wants == 0 {
-            self.draft.absorb(self.finds);
-            self.finds.clear();
-        }
     }
 }

@@ -63,7 +63,9 @@ pub(crate) static EVERYWHERE: &[Route] = &[
     asked(Model("deployments", &["embeddings"]), &PLAIN, Embeddings),
     asked(Ends(&["embeddings"]), &PLAIN, Embeddings),
     asked(Ends(&["responses"]), &RESPONSES, Chat),
+    asked(Ends(&["responses", "compact"]), &RESPONSES, Chat),
     asked(Ends(&["v1", "messages"]), &MESSAGES, Chat),
+    asked(Ends(&["v1", "complete"]), &MESSAGES, TextCompletion),
     asked(Model("deployments", &["images", "generations"]), &IMAGES, ImageGeneration),
     asked(Model("deployments", &["images", "edits"]), &IMAGES, ImageGeneration),
     asked(Ends(&["images", "generations"]), &IMAGES, ImageGeneration),
@@ -123,6 +125,24 @@ pub(crate) static OLLAMA: &[Route] = &[
 /// Paths of Writer.
 pub(crate) static WRITER: &[Route] = &[asked(Ends(&["v1", "chat"]), &CHAT, Chat)];
 
+/// Paths of Voyage.
+pub(crate) static VOYAGE: &[Route] = &[
+    asked(Ends(&["multimodalembeddings"]), &PLAIN, Embeddings),
+    asked(Ends(&["contextualizedembeddings"]), &PLAIN, Embeddings),
+];
+
+/// Paths of Mistral.
+pub(crate) static MISTRAL: &[Route] = &[asked(Ends(&["conversations"]), &CHAT, Chat)];
+
+/// Paths of Snowflake's Cortex.
+pub(crate) static SNOWFLAKE: &[Route] = &[asked(Ends(&["inference:complete"]), &CHAT, Chat)];
+
+/// Paths of IBM's watsonx.
+pub(crate) static WATSONX: &[Route] = &[
+    fixed(Ends(&["text", "chat"]), &CHAT, Chat, Never),
+    fixed(Ends(&["text", "chat_stream"]), &CHAT, Chat, Always),
+];
+
 /// Paths of Databricks: an endpoint's name stands where others have the model.
 pub(crate) static DATABRICKS: &[Route] = &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
 
@@ -151,6 +171,8 @@ fn model_between(segments: &[&str], anchor: &str, tail: &[&str]) -> Option<Strin
     let rest = segments.strip_suffix(tail)?;
     let place = rest.iter().position(|segment| *segment == anchor)?;
     let model = rest.get(place.checked_add(1)?..)?;
+    // Only Bedrock's `model` takes ARNs; a deployment's name is one segment.
+    let model = if anchor == "model" { model } else { model.get(..1)? };
     (!model.is_empty()).then(|| percent_decoded(&model.join("/")))
 }
 

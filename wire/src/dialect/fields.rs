@@ -27,6 +27,8 @@ pub(super) const CHAT: &[Want] = &[
     want(ChoiceList, &["choices"]),
     want(Choice, &["choices", "*"]),
     want(Finish, &["choices", "*", "finish_reason"]),
+    // Moonshot tells it there.
+    want(Usage, &["choices", "*", "usage"]),
     want(Error, &["error"]),
 ];
 

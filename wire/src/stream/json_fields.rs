@@ -5,10 +5,12 @@
 //! is only counted. Memory is the depth of the longest path plus one captured value, up to a cap.
 
 mod skip;
+mod wants;
 
 use skip::Skip;
+pub(crate) use wants::{Content, Root, Set, Sink, Want, indices, want};
+use wants::{bit, bits_below};
 
-use crate::field::Role;
 use crate::json::unescape;
 
 /// A captured value longer than this is given up.
@@ -19,56 +21,6 @@ const LONGEST_KEY: usize = 256;
 
 /// More segments than this has no path.
 const DEEPEST: usize = 8;
-
-/// A set of wants: bit `i` is the want at index `i` of the table.
-pub(crate) type Set = u64;
-
-/// One wanted place. Where its role asks for a sight only, it is told where the value begins and, for a
-/// container, ends, and other paths may lead further; else its raw text is taken, and none may.
-#[derive(Debug)]
-pub(crate) struct Want {
-    /// What is found there.
-    pub(crate) role: Role,
-    /// The keys that lead there; `*` stands for every element of an array.
-    pub(crate) path: &'static [&'static str],
-}
-
-/// A wanted place in a table.
-pub(crate) const fn want(role: Role, path: &'static [&'static str]) -> Want {
-    Want { role, path }
-}
-
-/// What the text as a whole is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Root {
-    /// Objects, one or several after each other.
-    Objects,
-    /// The same, or an array of them.
-    ObjectsOrArray,
-}
-
-/// Takes what the scanner finds. `at` is the place in the chunk that is being fed.
-pub(crate) trait Sink {
-    /// A number that later tells which finds were made inside a container that opens now.
-    fn mark(&self) -> usize {
-        0
-    }
-    /// A key stands again in an object that opened at `mark`: what was found below it does not count.
-    fn repeats(&mut self, _wants: Set, _mark: usize) {}
-    /// A wanted value begins with this byte.
-    fn begins(&mut self, _wants: Set, _first: u8, _at: usize) {}
-    /// The raw text of a wanted value.
-    fn value(&mut self, _wants: Set, _raw: &[u8]) {}
-    /// A wanted container ends. For the outermost object no want is set.
-    fn closes(&mut self, _wants: Set, _content: Content, _at: usize) {}
-}
-
-/// Whether a container held anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    Empty,
-    Filled,
-}
 
 /// The scanner.
 #[derive(Debug)]
@@ -390,22 +342,6 @@ impl Scanner {
         self.state = State::Broken;
         self.malformed = true;
     }
-}
-
-fn bit(index: usize) -> Set {
-    u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or_default()
-}
-
-fn bits_below(count: usize) -> Set {
-    match bit(count) {
-        0 => Set::MAX,
-        bit => bit.wrapping_sub(1),
-    }
-}
-
-/// The indices of a set, lowest first.
-pub(crate) fn indices(set: Set) -> impl Iterator<Item = usize> {
-    (0..64).filter(move |index| set & bit(*index) != 0)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::field::Role;
 
 static WANTS: &[Want] = &[
     want(Role::Model, &["model"]),
