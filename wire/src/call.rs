@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub use classify::classify;
 pub use names::{DialectName, ErrorDialect, IncludeUsage, Operation, Reason, UnknownDialect};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, UsageKind};
 use crate::routes::{Route, Streams};
 
 /// What a request's head says, as it came from the client.
@@ -78,7 +78,13 @@ impl Call {
 
     /// What kind of work is asked for.
     pub fn operation(&self) -> Operation {
-        self.route.operation
+        // InvokeModel's path is the same for all kinds of models; the names of some tell the kind.
+        let model = self.path_model().filter(|_| self.route.dialect.usage == UsageKind::Invoke);
+        match model.unwrap_or_default() {
+            model if model.contains("embed") => Operation::Embeddings,
+            model if model.contains("rerank") => Operation::Rerank,
+            _ => self.route.operation,
+        }
     }
 
     /// How a refusal has to look.

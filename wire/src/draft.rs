@@ -73,7 +73,7 @@ impl Draft {
             self.problems.add(Problem::Overlong);
         }
         if finds.has(Role::Picture) {
-            self.add_beside(UnitKind::Images, finds.sights);
+            self.add_beside(UnitKind::Images, finds.pictures);
         }
         if self.dialect.finishes == Finishes::Replace && (finds.has(Role::Finish) || finds.has(Role::Status))
         {
@@ -82,7 +82,10 @@ impl Draft {
         if finds.has(Role::OutputType) || finds.has(Role::Searches) {
             self.beside = ReportedUsage::default();
         }
-        for (role, raw) in finds.iter() {
+        // Keys come in any order, but a reason says more than the status.
+        let (reasons, others): (Vec<_>, Vec<_>) =
+            finds.iter().partition(|(role, _)| *role == Role::StatusReason);
+        for (role, raw) in others.into_iter().chain(reasons) {
             self.take(role, raw);
         }
     }
@@ -94,7 +97,7 @@ impl Draft {
             Role::Tier => replace(&mut self.tier, name(raw)),
             Role::Speed => replace(&mut self.speed, name(raw)),
             Role::Finish => self.finish(name(raw)),
-            Role::Status => {
+            Role::Status | Role::StatusReason => {
                 self.finishes.clear();
                 self.finish(name(raw).filter(|status| status != "in_progress" && status != "queued"));
             }

@@ -36,6 +36,8 @@ pub(crate) enum Role {
     Finish,
     /// How a response stands, where that is not told in the end alone. The last one counts.
     Status,
+    /// Why a response is incomplete; it says more than its status.
+    StatusReason,
     /// An error in place of, or in the middle of, a response.
     Error,
     /// The list of choices.

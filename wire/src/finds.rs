@@ -20,8 +20,8 @@ pub(crate) struct Finds {
     /// The arrays among them, and those of them that held nothing.
     arrays: Set,
     empty: Set,
-    /// How many pictures or choices were seen.
-    pub(crate) sights: u64,
+    /// How many pictures were seen.
+    pub(crate) pictures: u64,
     pub(crate) overlong: bool,
 }
 
@@ -41,7 +41,7 @@ impl Finds {
             seen: 0,
             arrays: 0,
             empty: 0,
-            sights: 0,
+            pictures: 0,
             overlong: false,
         }
     }
@@ -52,7 +52,7 @@ impl Finds {
         self.text.clear();
         self.seen = 0;
         self.empty = 0;
-        self.sights = 0;
+        self.pictures = 0;
     }
 
     /// The raw text of each find with its role.
@@ -113,7 +113,9 @@ impl Sink for Finds {
         self.empty &= !wants;
         if first != b'n' {
             self.seen |= wants;
-            self.sights = self.sights.saturating_add(1);
+            let mut begun = indices(wants).filter_map(|index| self.wants.get(index));
+            let picture = begun.any(|want| want.role == Role::Picture);
+            self.pictures = self.pictures.saturating_add(u64::from(picture));
         }
     }
 

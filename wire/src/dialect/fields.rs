@@ -3,7 +3,7 @@
 use crate::field::Role::{
     AudioSeconds, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize, IncludeUsage,
     InputCount, MaxOutput, Metrics, Model, OutputCount, OutputType, Picture, Searches, Speed, SpokenText,
-    Status, Stream, StreamOptions, Tier, Usage,
+    Status, StatusReason, Stream, StreamOptions, Tier, Usage,
 };
 use crate::stream::json_fields::{Want, want};
 
@@ -45,7 +45,7 @@ pub(super) const RESPONSES: &[Want] = &[
     want(Usage, &["usage"]),
     want(Tier, &["service_tier"]),
     want(Status, &["status"]),
-    want(Status, &["incomplete_details", "reason"]),
+    want(StatusReason, &["incomplete_details", "reason"]),
     want(OutputType, &["output", "*", "type"]),
     want(Error, &["error"]),
     want(Id, &["response", "id"]),
@@ -53,7 +53,7 @@ pub(super) const RESPONSES: &[Want] = &[
     want(Usage, &["response", "usage"]),
     want(Tier, &["response", "service_tier"]),
     want(Status, &["response", "status"]),
-    want(Status, &["response", "incomplete_details", "reason"]),
+    want(StatusReason, &["response", "incomplete_details", "reason"]),
     want(OutputType, &["response", "output", "*", "type"]),
     want(Error, &["response", "error"]),
 ];
