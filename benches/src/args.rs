@@ -13,7 +13,7 @@ pub struct Args {
     pub wasm: Wasm,
     /// How often every filter takes its turn.
     pub rounds: u32,
-    /// Fewer rounds and calls, and no file written.
+    /// How thoroughly.
     pub pace: Pace,
     /// Whether a broken gate is an error.
     pub gated: Gated,
@@ -28,7 +28,7 @@ pub struct Args {
 pub enum Pace {
     /// For figures that are kept.
     Full,
-    /// To see that all works.
+    /// Few rounds and no file written: to see that all works.
     Quick,
 }
 
@@ -65,13 +65,8 @@ impl Args {
         let noop = existing(noop.unwrap_or_else(|| tollgate.with_file_name("tollgate_noop.wasm")))?;
         let kept = pace == Pace::Full && only.is_empty();
         let results = results.or_else(|| kept.then(default_results));
-        let rounds = rounds.unwrap_or(if pace == Pace::Full { 15 } else { 3 });
+        let rounds = rounds.unwrap_or(if pace == Pace::Full { 60 } else { 5 });
         Ok(Self { envoy, wasm: Wasm { tollgate, noop }, rounds, pace, gated, results, only })
-    }
-
-    /// By how much fewer calls are made than in full.
-    pub fn thinning(&self) -> u32 {
-        if self.pace == Pace::Full { 1 } else { 5 }
     }
 
     /// Whether a workload of that name is asked for.
@@ -125,10 +120,10 @@ mod tests {
 
     #[test]
     fn the_command_line_is_read_or_refused() {
-        check("--envoy FILE --plugin FILE --noop FILE", Ok((15, true)));
+        check("--envoy FILE --plugin FILE --noop FILE", Ok((60, true)));
         check("--envoy FILE --plugin FILE --noop FILE --rounds 4 --gate", Ok((4, true)));
-        check("--envoy FILE --plugin FILE --noop FILE --quick", Ok((3, false)));
-        check("--envoy FILE --plugin FILE --noop FILE --only sse", Ok((15, false)));
+        check("--envoy FILE --plugin FILE --noop FILE --quick", Ok((5, false)));
+        check("--envoy FILE --plugin FILE --noop FILE --only sse", Ok((60, false)));
         check("--plugin FILE", Err("`--envoy` is missing"));
         check("--envoy FILE --plugin", Err("`--plugin` needs a value"));
         check("--envoy FILE --plugin FILE", Err("`"));

@@ -78,15 +78,18 @@ impl Running {
         Ok(used as f64 / 1000.0 / f64::from(workload.calls))
     }
 
-    /// Makes the calls of one sample unmeasured, so that V8 has compiled what is hot, and says whether the filter read them.
+    /// Makes the calls of some samples unmeasured, so that V8 has compiled what is hot, and says whether the filter read them.
     fn warm_up(&mut self, filter: &Filter, workload: &Workload) -> Result<Option<bool>, Error> {
+        let calls = workload.calls * WARM_UP_SAMPLES;
         let counted = |envoy: &Envoy| filter.proof.map(|proof| envoy.counters(proof)).transpose();
         let before = counted(&self.envoy)?;
-        self.client.calls(workload, workload.calls)?;
+        self.client.calls(workload, calls)?;
         let after = counted(&self.envoy)?;
-        Ok(before.zip(after).map(|(before, after)| after.saturating_sub(before) >= u64::from(workload.calls)))
+        Ok(before.zip(after).map(|(before, after)| after.saturating_sub(before) >= u64::from(calls)))
     }
 }
+
+const WARM_UP_SAMPLES: u32 = 5;
 
 /// Measures all filters on all workloads.
 pub fn compare(bench: &Bench, workloads: &[Workload]) -> Result<Table, Error> {

@@ -1,29 +1,39 @@
 //! Samples and what is read out of them.
 
-/// A median with the range around it.
+/// A median with the middle half of the samples around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// Half of the samples lie below.
     pub median: f64,
-    /// The lowest sample.
+    /// A quarter of the samples lie below.
     pub low: f64,
-    /// The highest sample.
+    /// A quarter of the samples lie above.
     pub high: f64,
 }
 
 impl Spread {
     /// Of no samples there is none.
     pub fn of(samples: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut sorted: Vec<f64> = samples.into_iter().collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let middle = |index: usize| sorted.get(index).copied();
-        let (below, above) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
+        let sorted = sorted(samples);
         Some(Self {
-            median: f64::midpoint(middle(below)?, middle(above)?),
-            low: *sorted.first()?,
-            high: *sorted.last()?,
+            median: quantile(&sorted, 0.5)?,
+            low: quantile(&sorted, 0.25)?,
+            high: quantile(&sorted, 0.75)?,
         })
     }
+}
+
+fn sorted(samples: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut sorted: Vec<f64> = samples.into_iter().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// The value below which that part of the sorted samples lies; between two samples in proportion.
+fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
+    let place = part * sorted.len().checked_sub(1)? as f64;
+    let (below, above) = (sorted.get(place.floor() as usize)?, sorted.get(place.ceil() as usize)?);
+    Some(below + (above - below) * place.fract())
 }
 
 /// Microseconds of CPU per call, one figure a round.
@@ -39,6 +49,11 @@ impl Cell {
     /// What the filter adds to the plain path, each sample against the plain one of its own round.
     pub fn over(&self, plain: &Self) -> Option<Spread> {
         Spread::of(self.micros.iter().zip(&plain.micros).map(|(with, without)| with - without))
+    }
+
+    /// What a call costs in the quietest tenth of the rounds.
+    pub fn quiet(&self) -> Option<f64> {
+        quantile(&sorted(self.micros.iter().copied()), 0.1)
     }
 
     /// What a call costs in all.
@@ -57,17 +72,17 @@ mod tests {
     }
 
     #[test]
-    fn a_spread_is_the_median_and_the_ends() {
+    fn a_spread_is_the_median_and_the_middle_half() {
         check(&[], None);
         check(&[3.0], Some((3.0, 3.0, 3.0)));
-        check(&[9.0, 1.0], Some((5.0, 1.0, 9.0)));
-        check(&[9.0, 1.0, 2.0], Some((2.0, 1.0, 9.0)));
+        check(&[9.0, 1.0], Some((5.0, 3.0, 7.0)));
+        check(&[9.0, 1.0, 2.0, 100.0, 4.0], Some((4.0, 2.0, 9.0)));
     }
 
     #[test]
     fn overhead_is_taken_round_by_round() {
         let cell = |micros: &[f64]| Cell { micros: micros.to_vec(), read: None };
         let over = cell(&[110.0, 220.0, 330.0]).over(&cell(&[100.0, 200.0, 300.0]));
-        assert_eq!(over, Some(Spread { median: 20.0, low: 10.0, high: 30.0 }));
+        assert_eq!(over, Some(Spread { median: 20.0, low: 15.0, high: 25.0 }));
     }
 }

@@ -31,8 +31,12 @@ enum Chain {
 }
 
 enum Parsing {
+    /// Usage of responses alone.
     Response,
-    RequestAndResponse,
+    /// Requests are parsed too, as best it can, and go on as they came.
+    BestEffort,
+    /// The route is declared, so a bad request is refused, and both bodies are written anew.
+    Declared,
 }
 
 /// The wasm files.
@@ -99,8 +103,15 @@ pub const ALL: &[Filter] = &[
     },
     Filter {
         name: NATIVE_PARSING,
-        about: "native C++: the same, and requests parsed",
-        chain: Chain::AiProtocolManager(Parsing::RequestAndResponse),
+        about: "native C++: the same, and requests parsed as `parse_unconfigured_routes` does, its cheapest way",
+        chain: Chain::AiProtocolManager(Parsing::BestEffort),
+        proof: Some(NATIVE_PROOF),
+        breaks: &[],
+    },
+    Filter {
+        name: "ai_protocol_manager + declared request",
+        about: "native C++: the same on a route whose requests are declared and therefore refused where malformed",
+        chain: Chain::AiProtocolManager(Parsing::Declared),
         proof: Some(NATIVE_PROOF),
         breaks: &[],
     },
@@ -181,7 +192,7 @@ impl Filter {
     fn on_chat_route(&self) -> Value {
         let declared = match &self.chain {
             Chain::AiProtocolManager(Parsing::Response) => "response",
-            Chain::AiProtocolManager(Parsing::RequestAndResponse) => "request",
+            Chain::AiProtocolManager(Parsing::Declared) => "request",
             _ => return json!({}),
         };
         json!({NATIVE_NAME: {
@@ -235,7 +246,10 @@ fn ai_protocol_manager(parsing: &Parsing) -> Value {
         "include_unconfigured_routes": true, "limits": {"max_json_body_size": 10_485_760}}}});
     let configuration = match parsing {
         Parsing::Response => configuration,
-        Parsing::RequestAndResponse => with(configuration, "request_handling", json!({})),
+        Parsing::BestEffort => {
+            with(configuration, "request_handling", json!({"parse_unconfigured_routes": true}))
+        }
+        Parsing::Declared => with(configuration, "request_handling", json!({})),
     };
     extension(NATIVE_NAME, "ai_protocol_manager.v3.AiProtocolManager", configuration)
 }

@@ -67,7 +67,7 @@ pub struct Measured {
 }
 
 fn measure(args: &Args) -> Result<Measured, Error> {
-    let workloads = Arc::new(workload::all(args.thinning()));
+    let workloads = Arc::new(workload::all());
     let upstream = upstream::start(Arc::clone(&workloads)).map_err(Error::io("cannot start the upstream"))?;
     let bench = compare::Bench { args, upstream };
     let memory = memory::weigh(&bench, &workloads)?;

@@ -18,13 +18,14 @@ pub fn markdown(measured: &Measured, args: &Args) -> String {
          CPU microseconds of the whole Envoy process per call, as the kernel's scheduler counts them (nanoseconds, \
          `/proc/PID/task/*/schedstat`).\n\
          Each cell is the median over all rounds of what the filter adds to the plain Envoy of the same round, with \
-         the lowest and highest round in brackets. One worker, one keep-alive connection, one call at a time; \
+         the middle half of the rounds in brackets. One worker, one keep-alive connection, one call at a time; \
          no access log.\n"
             .to_owned(),
         table(measured, overhead),
         "\n† the filter counted fewer calls as read than were made: it does not read this kind.\n".to_owned(),
         "\n## The same from the quietest rounds\n\n\
-         The lowest of a filter's rounds over the lowest of plain Envoy's: what is left where others load the machine.\n"
+         The quietest tenth of a filter's rounds over the quietest tenth of plain Envoy's: nearer to the truth where others \
+         load the machine.\n"
             .to_owned(),
         table(measured, least),
         ratios(measured),
@@ -49,8 +50,8 @@ fn table(measured: &Measured, overhead: impl Fn(&Filter, &Row) -> String) -> Str
 }
 
 fn least(filter: &Filter, row: &Row) -> String {
-    let lowest = |name| Some(row.cell(name)?.absolute()?.low);
-    let over = lowest(filter.name).zip(lowest(PLAIN)).map(|(with, without)| with - without);
+    let quiet = |name| row.cell(name)?.quiet();
+    let over = quiet(filter.name).zip(quiet(PLAIN)).map(|(with, without)| with - without);
     over.map_or_else(unknown, |over| format!("{over:+.1}"))
 }
 

@@ -13,7 +13,7 @@ pub struct Workload {
     pub name: &'static str,
     /// What the call consists of.
     pub about: &'static str,
-    /// How many calls one sample consists of, so that a sample takes about a third of a second.
+    /// How many calls one sample consists of. Samples are short and rounds many, so that filters are measured side by side.
     pub calls: u32,
     /// The whole request, as it goes over the wire.
     pub request: Vec<u8>,
@@ -33,14 +33,9 @@ pub struct Reply {
     pub pause: Duration,
 }
 
-/// All workloads. Calls per sample are divided by `thinning`.
-pub fn all(thinning: u32) -> Vec<Workload> {
-    let mut workloads = vec![json_2k(), sse_burst(), sse_injected(), sse_paced(), request_100k()];
-    workloads.extend([sse_gzip(), embeddings()]);
-    for workload in &mut workloads {
-        workload.calls = (workload.calls / thinning).max(2);
-    }
-    workloads
+/// All workloads.
+pub fn all() -> Vec<Workload> {
+    vec![json_2k(), sse_burst(), sse_injected(), sse_paced(), request_100k(), sse_gzip(), embeddings()]
 }
 
 /// The first workload's name: JSON.
@@ -55,7 +50,7 @@ fn json_2k() -> Workload {
     Workload {
         name: JSON,
         about: "small chat request, JSON response of 2.3 KB",
-        calls: 1500,
+        calls: 200,
         request: request("/v1/chat/completions", JSON, &chat("Say hello.", &[]), &[]),
         body_length: body.len(),
         reply: Reply::once(sized("application/json", &[], body.as_bytes())),
@@ -67,7 +62,7 @@ fn sse_burst() -> Workload {
     Workload {
         name: SSE_BURST,
         about: "stream of 400 events, 79 KB, in one burst; the client asks for usage",
-        calls: 300,
+        calls: 60,
         request: request("/v1/chat/completions", SSE_BURST, &asking_chat(), &[]),
         body_length: stream.length_with_usage(),
         reply: Reply::once(stream.at_once()),
@@ -80,7 +75,7 @@ fn sse_injected() -> Workload {
     Workload {
         name,
         about: "the same, but the client does not ask for usage: Tollgate asks, and takes the usage event out again",
-        calls: 300,
+        calls: 60,
         request: request("/v1/chat/completions", name, &chat("Say hello.", &[("stream", json!(true))]), &[]),
         body_length: stream.length_without_usage(),
         reply: Reply {
@@ -100,7 +95,7 @@ fn sse_paced() -> Workload {
     Workload {
         name,
         about: "the stream of 79 KB, one event per chunk, at least 200 us apart",
-        calls: 6,
+        calls: 2,
         request: request("/v1/chat/completions", name, &asking_chat(), &[]),
         body_length: stream.length_with_usage(),
         reply: Reply { without_usage: writes.clone(), with_usage: writes, pause: Duration::from_micros(200) },
@@ -115,7 +110,7 @@ fn request_100k() -> Workload {
     Workload {
         name,
         about: "chat request of 100 KB, JSON response of 2.3 KB",
-        calls: 700,
+        calls: 100,
         request: request("/v1/chat/completions", name, &chat(prompt, &[]), &[]),
         body_length: body.len(),
         reply: Reply::once(sized("application/json", &[], body.as_bytes())),
@@ -130,7 +125,7 @@ fn sse_gzip() -> Workload {
     Workload {
         name,
         about: "the stream of 79 KB in one burst, gzip",
-        calls: 300,
+        calls: 60,
         request: request("/v1/chat/completions", name, &asking_chat(), &[("accept-encoding", "gzip")]),
         body_length: encoded.len(),
         reply: Reply::once(head.into_iter().chain(chunks).chain(LAST_CHUNK.to_vec()).collect()),
@@ -144,7 +139,7 @@ fn embeddings() -> Workload {
     Workload {
         name,
         about: "embeddings response of 10 MB",
-        calls: 6,
+        calls: 2,
         request: request("/v1/embeddings", name, &asked, &[]),
         body_length: body.len(),
         reply: Reply::once(sized("application/json", &[], body.as_bytes())),
@@ -330,7 +325,7 @@ mod tests {
     use super::*;
 
     fn check(name: &str, lengths: std::ops::Range<usize>) {
-        let all = all(1);
+        let all = all();
         let workload = all.iter().find(|workload| workload.name == name).expect("a workload of that name");
         assert!(lengths.contains(&workload.body_length), "{name}: {}", workload.body_length);
     }
