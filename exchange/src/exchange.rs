@@ -1,6 +1,6 @@
 //! The step machine: one call from its request's head to its settlement.
 
-use crate::config::{Hold, ResponseHeader, Rules, early_facts};
+use crate::config::{Hold, ResponseHeader, Rules, UnknownModel, early_facts};
 use crate::head::{Head, HeaderPairs};
 use crate::reply::{LocalReply, Refusal};
 use std::rc::Rc;
@@ -179,7 +179,9 @@ impl Exchange {
     }
 
     fn needs_model(&self) -> bool {
-        self.model().is_none() && self.rules.quotas.iter().any(tollgate_policy::QuotaRule::needs_model)
+        let asks = self.rules.unknown_model == UnknownModel::Deny;
+        self.model().is_none()
+            && (asks || self.rules.quotas.iter().any(tollgate_policy::QuotaRule::needs_model))
     }
 
     fn can_hold(&self, head: &Head) -> bool {
@@ -247,6 +249,9 @@ impl Exchange {
     }
 
     fn admit(&mut self) -> Step {
+        if let Some(model) = self.unknown_and_denied() {
+            return self.refuse(Refusal::unknown_model(&model));
+        }
         let facts = self.facts();
         let namespace = &self.rules.namespace;
         let quotas = self.rules.quotas.iter().enumerate();
@@ -266,6 +271,12 @@ impl Exchange {
         batches.iter_mut().for_each(|b| b.quotas.sort_by(|a, b| a.op.key.cmp(&b.op.key)));
         self.batches = batches.into_iter();
         self.next_batch()
+    }
+
+    /// The model, if it is to be refused because it has no price. One that is not known here cannot be looked up.
+    fn unknown_and_denied(&self) -> Option<String> {
+        let model = self.model().filter(|_| self.rules.unknown_model == UnknownModel::Deny)?;
+        self.rules.prices.find(self.call.provider(), model).is_none().then(|| model.to_owned())
     }
 
     fn next_batch(&mut self) -> Step {

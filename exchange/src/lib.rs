@@ -7,6 +7,7 @@
 //!
 //! Nothing here names a proxy, reads a clock or holds a global.
 
+mod bill;
 mod config;
 mod exchange;
 mod head;
@@ -16,7 +17,7 @@ mod settle;
 mod stats;
 mod webdis;
 
-pub use config::{Hold, Property, ResponseHeader, Rules, Upstream, View};
+pub use config::{Hold, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};
 pub use outbox::{Outbox, Parcel};

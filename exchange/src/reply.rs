@@ -24,7 +24,7 @@ pub(crate) struct Refusal {
 }
 
 enum Kind {
-    BadRequest,
+    BadRequest { code: &'static str },
     Quota { retry_after_s: i64 },
     StoreAway,
 }
@@ -39,7 +39,20 @@ impl Refusal {
             tag.name,
             tag.hint()
         );
-        Self { rule: format!("tags.{}", tag.name), message, kind: Kind::BadRequest }
+        Self {
+            rule: format!("tags.{}", tag.name),
+            message,
+            kind: Kind::BadRequest { code: "missing_required_tag" },
+        }
+    }
+
+    pub(crate) fn unknown_model(model: &str) -> Self {
+        let message = format!("the model `{model}` has no price here, and calls without a price are refused");
+        Self {
+            rule: "pricing.unknown_model".to_owned(),
+            message,
+            kind: Kind::BadRequest { code: "unknown_model" },
+        }
     }
 
     pub(crate) fn quota(name: String, retry_after_s: i64) -> Self {
@@ -65,7 +78,7 @@ impl Refusal {
 
     const fn status(&self) -> u16 {
         match self.kind {
-            Kind::BadRequest => 400,
+            Kind::BadRequest { .. } => 400,
             Kind::Quota { .. } => 429,
             Kind::StoreAway => 503,
         }
@@ -101,7 +114,7 @@ impl Refusal {
     /// OpenAI's `type` and `code`. `insufficient_quota` is what its SDK and its users know as "do not come back soon".
     const fn openai_words(&self) -> (&'static str, &'static str) {
         match self.kind {
-            Kind::BadRequest => ("invalid_request_error", "missing_required_tag"),
+            Kind::BadRequest { code } => ("invalid_request_error", code),
             Kind::Quota { retry_after_s } if retry_after_s > WORTH_WAITING_S => {
                 ("insufficient_quota", "insufficient_quota")
             }
@@ -112,7 +125,7 @@ impl Refusal {
 
     const fn anthropic_type(&self) -> &'static str {
         match self.kind {
-            Kind::BadRequest => "invalid_request_error",
+            Kind::BadRequest { .. } => "invalid_request_error",
             Kind::Quota { .. } => "rate_limit_error",
             Kind::StoreAway => "api_error",
         }
@@ -120,7 +133,7 @@ impl Refusal {
 
     const fn google_status(&self) -> &'static str {
         match self.kind {
-            Kind::BadRequest => "INVALID_ARGUMENT",
+            Kind::BadRequest { .. } => "INVALID_ARGUMENT",
             Kind::Quota { .. } => "RESOURCE_EXHAUSTED",
             Kind::StoreAway => "UNAVAILABLE",
         }
@@ -128,7 +141,7 @@ impl Refusal {
 
     const fn bedrock_type(&self) -> &'static str {
         match self.kind {
-            Kind::BadRequest => "ValidationException",
+            Kind::BadRequest { .. } => "ValidationException",
             Kind::Quota { .. } => "ThrottlingException",
             Kind::StoreAway => "ServiceUnavailableException",
         }

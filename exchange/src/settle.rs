@@ -1,9 +1,10 @@
 //! The end of a call: Reported -> TokenCounts -> Quote -> Record, and what stores are told.
 
+use crate::bill::Bill;
 use crate::exchange::Exchange;
 use tollgate_policy::{Op, Required, Sent, StoreRef};
-use tollgate_pricing::{Factor, Found, PicoUsd, Quote, Situation, TokenCounts, Usage, quote};
-use tollgate_record::{Cost, CostStatus, Part, Record, Timestamp, Tokens, UsageSource};
+use tollgate_pricing::{PicoUsd, TokenCounts};
+use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{Ended, Problem, Reported, ReportedUsage, Source};
 
 /// How a call ended.
@@ -33,6 +34,10 @@ pub struct Counts {
     pub tokens: TokenCounts,
     /// The catalogue's or the configuration's name of the model; `None` if neither knows it.
     pub model: Option<String>,
+    /// The provider has said when it takes the model away.
+    pub retires: bool,
+    /// How far the provider's own figure and our quote at list price are apart.
+    pub drift: Option<PicoUsd>,
     /// Kinds of trouble for `tollgate_errors`.
     pub errors: Vec<&'static str>,
     /// Names of the tags that the call does not carry.
@@ -55,7 +60,13 @@ impl Exchange {
         record.parts = bill.parts;
         record.cost = bill.cost;
         let errors = reported.problems.iter().filter_map(error_kind).chain(bill.errors);
-        let mut counts = Counts { tokens: bill.tokens, model: bill.model, ..Counts::default() };
+        let mut counts = Counts {
+            tokens: bill.tokens,
+            model: bill.model,
+            retires: bill.retires,
+            drift: bill.drift,
+            ..Counts::default()
+        };
         counts.errors = self.errors.iter().copied().chain(errors).collect();
         counts.errors.dedup();
         counts.tag_conflicts = self.tags.conflicts().to_vec();
@@ -121,166 +132,7 @@ impl Exchange {
     }
 }
 
-/// What a call costs, before it stands in a record.
-struct Bill {
-    cost: Cost,
-    parts: Vec<Part>,
-    tokens: TokenCounts,
-    model: Option<String>,
-    errors: Option<&'static str>,
-}
-
-impl Bill {
-    fn new(exchange: &Exchange, reported: &Reported) -> Self {
-        let served = reported.model.as_deref();
-        let found = find(exchange, served);
-        let mut bill = Self {
-            cost: Cost { reported_usd: reported.cost, ..Cost::default() },
-            parts: Vec::new(),
-            tokens: reported.usage.as_ref().map(ReportedUsage::counts).unwrap_or_default(),
-            model: found.as_ref().map(|f| f.name.to_owned()),
-            errors: None,
-        };
-        bill.cost.status = status_without_price(exchange, reported);
-        let billable = bill.cost.status == CostStatus::Priced;
-        if let (true, Some(usage)) = (billable, &reported.usage) {
-            bill.price(exchange, reported, found, usage);
-        }
-        bill
-    }
-
-    fn price(
-        &mut self,
-        exchange: &Exchange,
-        reported: &Reported,
-        found: Option<Found<'_>>,
-        usage: &ReportedUsage,
-    ) {
-        let factors = exchange.rules.factors(&exchange.facts());
-        let pricing = Pricing { exchange, reported, factors: &factors };
-        if reported.parts.is_empty() {
-            self.add(found.map(|f| pricing.quote(&f, usage)));
-        } else {
-            for part in &reported.parts {
-                let own = part.model.as_deref().map(|model| find(exchange, Some(model)));
-                let quoted = own.unwrap_or(found).map(|f| pricing.quote(&f, &part.usage));
-                let usd = quoted.as_ref().and_then(|(_, q)| q.as_ref().ok()).map(|q| q.total);
-                self.parts.push(Part { model: part.model.clone(), tokens: tokens(&part.usage), usd });
-                self.add(quoted);
-            }
-        }
-        if let (Some(figure), true) = (reported.cost, exchange.trusts_reported_cost()) {
-            self.take_reported(figure, reported);
-        }
-        if self.cost.status == CostStatus::UnknownModel {
-            self.cost = Cost {
-                status: CostStatus::UnknownModel,
-                reported_usd: self.cost.reported_usd,
-                ..Cost::default()
-            };
-        }
-    }
-
-    /// Adds a quote to the sum. What is missing from it weighs more than what is known.
-    fn add(&mut self, quoted: Option<(bool, Result<Quote, &'static str>)>) {
-        let Some((free, quoted)) = quoted else { return self.cost.status = CostStatus::UnknownModel };
-        let quoted = match quoted {
-            Ok(quoted) => quoted,
-            Err(kind) => {
-                self.errors = Some(kind);
-                return self.cost.status = CostStatus::Unpriced;
-            }
-        };
-        if self.cost.status == CostStatus::Priced {
-            self.cost.status = match (quoted.unpriced.is_empty(), free) {
-                (false, _) => CostStatus::Unpriced,
-                (true, true) => CostStatus::Free,
-                (true, false) => CostStatus::Priced,
-            };
-        }
-        let known = !quoted.lines.is_empty() || quoted.unpriced.is_empty();
-        if known {
-            self.cost.usd = sum(self.cost.usd, quoted.total);
-            self.cost.list_usd = sum(self.cost.list_usd, quoted.list);
-        }
-        for line in &quoted.lines {
-            self.add_line(line.name, line.amount);
-        }
-    }
-
-    fn add_line(&mut self, name: &str, amount: PicoUsd) {
-        match self.cost.lines.iter_mut().find(|(known, _)| known == name) {
-            Some((_, total)) => *total = sum(Some(*total), amount).unwrap_or(*total),
-            None => self.cost.lines.push((name.to_owned(), amount)),
-        }
-    }
-
-    /// The provider's own figure is the cost; our quote at list price stays beside it.
-    fn take_reported(&mut self, figure: PicoUsd, reported: &Reported) {
-        self.cost.status = CostStatus::Reported;
-        self.cost.usd = Some(figure);
-        let split: Vec<_> =
-            reported.cost_lines.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
-        let adds_up = PicoUsd::try_sum(split.iter().map(|(_, amount)| *amount)) == Some(figure);
-        self.cost.lines =
-            if adds_up && !split.is_empty() { split } else { vec![("reported".to_owned(), figure)] };
-    }
-}
-
-/// A sum that does not fit is not known.
-fn sum(so_far: Option<PicoUsd>, more: PicoUsd) -> Option<PicoUsd> {
-    so_far.unwrap_or(PicoUsd::ZERO).checked_add(more)
-}
-
-struct Pricing<'a> {
-    exchange: &'a Exchange,
-    reported: &'a Reported,
-    factors: &'a [Factor],
-}
-
-impl Pricing<'_> {
-    /// Whether the model is free, and its quote.
-    fn quote(&self, found: &Found<'_>, usage: &ReportedUsage) -> (bool, Result<Quote, &'static str>) {
-        let facts = self.exchange.reader.facts();
-        let situation = Situation {
-            time_unix_s: self.exchange.started.unix_seconds(),
-            service_tier: self.reported.service_tier.as_deref(),
-            region: self.reported.region.as_deref(),
-            speed: self.reported.speed.as_deref(),
-            image_size: facts.image_size.as_deref(),
-            image_quality: facts.image_quality.as_deref(),
-            ..Situation::default()
-        };
-        let usage = Usage { tokens: usage.counts(), units: usage.units };
-        (found.card.is_free(), quote(&found.card, &usage, &situation, self.factors).map_err(|_| "limit"))
-    }
-}
-
-impl Exchange {
-    fn trusts_reported_cost(&self) -> bool {
-        self.rules.trusted_costs.iter().any(|provider| provider == self.call.provider())
-    }
-}
-
-/// The price of the model that answered; where the catalogue does not know that name (an alias of the upstream's
-/// own), of the one asked for.
-fn find<'a>(exchange: &'a Exchange, served: Option<&str>) -> Option<Found<'a>> {
-    let provider = exchange.call.provider();
-    let names = [served, exchange.model()].into_iter().flatten();
-    names.filter_map(|model| exchange.rules.prices.find(provider, model)).next()
-}
-
-/// Why there can be no price, or [`CostStatus::Priced`] if there can.
-fn status_without_price(exchange: &Exchange, reported: &Reported) -> CostStatus {
-    match exchange.status {
-        _ if !exchange.was_sent() => CostStatus::NotSent,
-        Some(status) if status >= 400 => CostStatus::NotBilled,
-        _ if reported.usage.is_none() => CostStatus::NoUsage,
-        _ => CostStatus::Priced,
-    }
-}
-
-fn tokens(usage: &ReportedUsage) -> Tokens {
+pub(crate) fn tokens(usage: &ReportedUsage) -> Tokens {
     Tokens {
         input: usage.input,
         output: usage.output,

@@ -56,6 +56,8 @@ pub struct Stats {
     plain: HashMap<String, Metric>,
     /// Calls that go by unmetered: host and reason.
     unmetered: HashMap<String, Metric>,
+    /// By provider and model.
+    drift: HashMap<String, Money>,
     untagged: HashMap<String, Money>,
     fully_tagged: Money,
 }
@@ -153,6 +155,7 @@ impl Stats {
             let name = format!("tollgate_unpriced_requests;provider={provider};model={model}");
             put(&mut self.plain, sink, MetricKind::Counter, 1, name);
         }
+        self.count_prices(settled, sink);
         for kind in &settled.counts.errors {
             self.count_error(kind, sink);
         }
@@ -168,6 +171,20 @@ impl Stats {
                 1,
                 format!("tollgate_rule_matches;rule={}", tame(rule)),
             );
+        }
+    }
+
+    /// Models that the provider takes away, and how far its figures are from ours.
+    fn count_prices(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
+        if settled.counts.retires {
+            let name = format!("tollgate_deprecated_model_requests;model={}", model_label(settled));
+            put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+        }
+        if let Some(drift) = settled.counts.drift {
+            let labels =
+                format!(";provider={};model={}", tame(&settled.record.provider), model_label(settled));
+            let money = self.drift.entry(labels.clone()).or_default();
+            money.add(sink, drift, || format!("tollgate_price_drift_nanousd{labels}"));
         }
     }
 

@@ -176,7 +176,36 @@ fn a_trusted_providers_own_figure_is_the_cost() {
     assert_eq!(cost.lines[0].0, "reported");
     let own = record(r#"{"pricing":{"trust_reported_cost":[]}}"#, &head, ASK, &answered).cost;
     assert_eq!(own.reported_usd.unwrap().to_string(), "0.00123");
-    assert_ne!(own.status, CostStatus::Reported);
+    assert_eq!(own.status, CostStatus::Priced);
+}
+
+#[test]
+fn a_model_that_nobody_knows_is_recorded_refused_or_priced_as_another() {
+    let body = br#"{"model":"nobody-knows","usage":{"prompt_tokens":1000,"completion_tokens":0}}"#;
+    let answered = Answered { status: "200", body, ended: Ended::Complete };
+    let ask = br#"{"model":"nobody-knows"}"#;
+    let as_mini = record(
+        r#"{"pricing":{"unknown_model":{"price_as":"gpt-4o-mini"}}}"#,
+        &head(CHAT, &[]),
+        ask,
+        &answered,
+    );
+    assert_eq!(as_mini.cost.usd.unwrap().to_string(), "0.00015");
+    let deny = r#"{"pricing":{"unknown_model":"deny"}}"#;
+    for (request, refused) in [(&ask[..], true), (ASK, false)] {
+        let length = request.len().to_string();
+        let (mut exchange, _, step) = begin(deny, &head(CHAT, &[("content-length", &length)]));
+        assert_eq!(step, Step::NeedBody);
+        let step = exchange.held_body(request, End::Last).unwrap();
+        assert_eq!(matches!(step, Step::Reply(LocalReply { status: 400, .. })), refused, "{step:?}");
+    }
+}
+
+#[test]
+fn what_the_cache_saved_is_recorded() {
+    // 1000 tokens at 0.15 instead of 0.075 USD per million.
+    let cost = record("{}", &head(CHAT, &[]), ASK, &WELL).cost;
+    assert_eq!(cost.saved_by_cache_usd.unwrap().to_string(), "0.000075");
 }
 
 #[test]

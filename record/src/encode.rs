@@ -142,6 +142,7 @@ impl<'a> Out<'a> {
             self.put("tollgate.cost.lines", Value::Object(lines.collect()));
         }
         self.usd("tollgate.cost.reported_usd", cost.reported_usd);
+        self.usd("tollgate.cost.saved_by_cache_usd", cost.saved_by_cache_usd);
     }
 
     fn policy(&mut self, r: &'a Record) {

@@ -116,6 +116,7 @@ impl<'a> Keys<'a> {
             list_usd: self.usd("tollgate.cost.list_usd")?,
             lines: lines.collect::<Result<_, _>>()?,
             reported_usd: self.usd("tollgate.cost.reported_usd")?,
+            saved_by_cache_usd: self.usd("tollgate.cost.saved_by_cache_usd")?,
         })
     }
 

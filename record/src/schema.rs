@@ -119,6 +119,8 @@ pub struct Cost {
     pub lines: Vec<(String, PicoUsd)>,
     /// The provider's own figure.
     pub reported_usd: Option<PicoUsd>,
+    /// What reads from the provider's cache would have cost more as plain input, at list price.
+    pub saved_by_cache_usd: Option<PicoUsd>,
 }
 
 /// What policy did.

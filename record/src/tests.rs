@@ -43,6 +43,7 @@ fn full() -> Record {
             list_usd: Some(usd("0.0123")),
             lines: vec![("input".into(), usd("0.0003")), ("output".into(), usd("0.012"))],
             reported_usd: Some(usd("0.013")),
+            saved_by_cache_usd: Some(usd("0.0027")),
         },
         tags: vec![("feature".into(), "untagged".into()), ("team".into(), "search".into())],
         missing_tags: vec!["feature".into()],

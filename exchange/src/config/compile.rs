@@ -1,7 +1,8 @@
 //! Raw configuration -> rules that cannot be invalid.
 
 use super::raw::{
-    RawConfig, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders, RawUpstream,
+    RawConfig, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
+    RawUnknownModel, RawUpstream,
 };
 use crate::stats::property_text;
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct Rules {
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
     pub prices: PriceBook,
+    /// What happens to a call whose model neither catalogue nor configuration knows.
+    pub unknown_model: UnknownModel,
     /// Discounts and mark-ups, in order.
     pub adjustments: Vec<(Selector, Factor)>,
     /// Providers whose own figure is the cost.
@@ -60,6 +63,17 @@ pub enum Hold {
     Body,
     /// Nothing waits; rules that need the body see no model.
     Never,
+}
+
+/// What happens to a call whose model neither catalogue nor configuration knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnknownModel {
+    /// Its record says so.
+    Record,
+    /// It is refused.
+    Deny,
+    /// It is priced as another model of the same provider.
+    PriceAs(String),
 }
 
 /// Which provider answers, for the requests that `when` selects.
@@ -164,6 +178,7 @@ impl Rules {
             stores,
             price_version: prices.version().to_owned(),
             prices,
+            unknown_model: unknown_model(&raw.pricing.0),
             adjustments: adjustments(&raw.pricing.0, tags.names())?,
             trusted_costs: trusted(&raw.pricing.0),
             views: views(&raw.emit.0, &tags)?,
@@ -271,6 +286,14 @@ fn override_of(raw: &RawOverride) -> Result<Override, PriceError> {
     let rates =
         raw.rates.iter().try_fold(Prices::new(), |prices, (class, usd)| prices.rate(class, &usd.0))?;
     Override::priced(&raw.provider, &raw.model, &CardBuilder::new().list(rates))
+}
+
+fn unknown_model(raw: &RawPricing) -> UnknownModel {
+    match &raw.unknown_model {
+        RawUnknownModel::Record => UnknownModel::Record,
+        RawUnknownModel::Deny => UnknownModel::Deny,
+        RawUnknownModel::PriceAs(model) => UnknownModel::PriceAs(model.clone()),
+    }
 }
 
 fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<(Selector, Factor)>, ConfigError> {

@@ -52,9 +52,20 @@ pub(super) enum RawIncludeUsage {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawPricing {
+    pub unknown_model: RawUnknownModel,
     pub trust_reported_cost: Option<Vec<String>>,
     pub overrides: Vec<Object<RawOverride>>,
     pub adjustments: Vec<Object<RawAdjustment>>,
+}
+
+/// What happens to a call whose model nobody knows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawUnknownModel {
+    #[default]
+    Record,
+    Deny,
+    PriceAs(String),
 }
 
 #[derive(Clone, Debug, Deserialize)]

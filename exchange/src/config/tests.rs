@@ -70,6 +70,10 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             "upstreams[0].dialect: unknown dialect `x`, expected one of `openai`",
         ),
         (
+            r#"{"pricing":{"unknown_model":"drop"}}"#,
+            "pricing.unknown_model: unknown variant `drop`, expected one of `record`, `deny`, `price_as`",
+        ),
+        (
             r#"{"pricing":{"overrides":[{"provider":"p","model":"m","rates":{"input":2.5}}]}}"#,
             "pricing.overrides[0].rates.input: invalid type: floating point `2.5`, expected a decimal string",
         ),

@@ -1,0 +1,213 @@
+//! What a call costs: the models that had a part in it, their quotes, and whose figure counts.
+
+use crate::config::UnknownModel;
+use crate::exchange::Exchange;
+use crate::settle::tokens;
+use tollgate_pricing::{Factor, Found, PicoUsd, Quote, Situation, TokenCounts, TokenKind, Usage, quote};
+use tollgate_record::{Cost, CostStatus, Part};
+use tollgate_wire::{Reported, ReportedUsage};
+
+/// What a call costs, before it stands in a record.
+pub(crate) struct Bill {
+    pub cost: Cost,
+    pub parts: Vec<Part>,
+    pub tokens: TokenCounts,
+    /// The name under which the price was found.
+    pub model: Option<String>,
+    /// The provider has said when it takes the model away.
+    pub retires: bool,
+    /// How far the provider's own figure and our quote at list price are apart.
+    pub drift: Option<PicoUsd>,
+    pub errors: Option<&'static str>,
+}
+
+impl Bill {
+    pub(crate) fn new(exchange: &Exchange, reported: &Reported) -> Self {
+        let found = find(exchange, reported.model.as_deref());
+        let mut bill = Self {
+            cost: Cost { reported_usd: reported.cost, ..Cost::default() },
+            parts: Vec::new(),
+            tokens: reported.usage.as_ref().map(ReportedUsage::counts).unwrap_or_default(),
+            model: found.as_ref().map(|f| f.name.to_owned()),
+            retires: found.as_ref().is_some_and(|f| f.retires_day.is_some()),
+            drift: None,
+            errors: None,
+        };
+        bill.cost.status = status_without_price(exchange, reported);
+        if let (CostStatus::Priced, Some(usage)) = (bill.cost.status, &reported.usage) {
+            bill.price(exchange, reported, found, usage);
+        }
+        bill
+    }
+
+    fn price(
+        &mut self,
+        exchange: &Exchange,
+        reported: &Reported,
+        found: Option<Found<'_>>,
+        usage: &ReportedUsage,
+    ) {
+        let factors = exchange.rules.factors(&exchange.facts());
+        let pricing = Pricing { exchange, reported, factors: &factors };
+        if reported.parts.is_empty() {
+            self.add(found.map(|f| pricing.quote(&f, usage)));
+        }
+        for part in &reported.parts {
+            let own = part.model.as_deref().map(|model| find(exchange, Some(model)));
+            let quoted = own.unwrap_or(found).map(|f| pricing.quote(&f, &part.usage));
+            let usd = quoted.as_ref().and_then(|q| q.quote.as_ref()).map(|q| q.total);
+            self.parts.push(Part { model: part.model.clone(), tokens: tokens(&part.usage), usd });
+            self.add(quoted);
+        }
+        if let Some(figure) = reported.cost {
+            self.compare(figure);
+            if exchange.trusts_reported_cost() {
+                self.take_reported(figure, reported);
+            }
+        }
+        if self.cost.status == CostStatus::UnknownModel {
+            let reported_usd = self.cost.reported_usd;
+            self.cost = Cost { status: CostStatus::UnknownModel, reported_usd, ..Cost::default() };
+        }
+    }
+
+    /// Adds a quote to the sum. What is missing from it weighs more than what is known.
+    fn add(&mut self, quoted: Option<Quoted>) {
+        let Some(quoted) = quoted else { return self.cost.status = CostStatus::UnknownModel };
+        let Some(quote) = quoted.quote else {
+            self.errors = Some("limit");
+            return self.cost.status = CostStatus::Unpriced;
+        };
+        if self.cost.status == CostStatus::Priced {
+            self.cost.status = match (quote.unpriced.is_empty(), quoted.free) {
+                (false, _) => CostStatus::Unpriced,
+                (true, true) => CostStatus::Free,
+                (true, false) => CostStatus::Priced,
+            };
+        }
+        if !quote.lines.is_empty() || quote.unpriced.is_empty() {
+            self.cost.usd = sum(self.cost.usd, quote.total);
+            self.cost.list_usd = sum(self.cost.list_usd, quote.list);
+        }
+        if let Some(saved) = quoted.saved_by_cache {
+            self.cost.saved_by_cache_usd = sum(self.cost.saved_by_cache_usd, saved);
+        }
+        for line in &quote.lines {
+            self.add_line(line.name, line.amount);
+        }
+    }
+
+    fn add_line(&mut self, name: &str, amount: PicoUsd) {
+        match self.cost.lines.iter_mut().find(|(known, _)| known == name) {
+            Some((_, total)) => *total = sum(Some(*total), amount).unwrap_or(*total),
+            None => self.cost.lines.push((name.to_owned(), amount)),
+        }
+    }
+
+    /// Notes how far the provider's figure is from our own, so that a stale price shows the same minute.
+    fn compare(&mut self, figure: PicoUsd) {
+        if self.cost.status == CostStatus::Priced {
+            let apart = self.cost.list_usd.and_then(|list| figure.checked_sub(list));
+            self.drift = apart.map(|d| PicoUsd::from_pico(d.pico().checked_abs().unwrap_or(i128::MAX)));
+        }
+    }
+
+    /// The provider's own figure is the cost; our quote at list price stays beside it.
+    fn take_reported(&mut self, figure: PicoUsd, reported: &Reported) {
+        self.cost.status = CostStatus::Reported;
+        self.cost.usd = Some(figure);
+        let split: Vec<_> =
+            reported.cost_lines.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
+        let adds_up = PicoUsd::try_sum(split.iter().map(|(_, amount)| *amount)) == Some(figure);
+        self.cost.lines =
+            if adds_up && !split.is_empty() { split } else { vec![("reported".to_owned(), figure)] };
+    }
+}
+
+/// A sum that does not fit is not known.
+fn sum(so_far: Option<PicoUsd>, more: PicoUsd) -> Option<PicoUsd> {
+    so_far.unwrap_or(PicoUsd::ZERO).checked_add(more)
+}
+
+/// One model's quote.
+struct Quoted {
+    free: bool,
+    /// `None` if an amount does not fit.
+    quote: Option<Quote>,
+    /// What its cache reads would have cost more as plain input, at list price.
+    saved_by_cache: Option<PicoUsd>,
+}
+
+struct Pricing<'a> {
+    exchange: &'a Exchange,
+    reported: &'a Reported,
+    factors: &'a [Factor],
+}
+
+impl Pricing<'_> {
+    fn quote(&self, found: &Found<'_>, reported: &ReportedUsage) -> Quoted {
+        let situation = self.situation();
+        let usage = Usage { tokens: reported.counts(), units: reported.units };
+        let quote = quote(&found.card, &usage, &situation, self.factors).ok();
+        let saved_by_cache =
+            quote.as_ref().and_then(|quote| saved_by_cache(found, &usage, &situation, quote));
+        Quoted { free: found.card.is_free(), quote, saved_by_cache }
+    }
+
+    fn situation(&self) -> Situation<'_> {
+        let facts = self.exchange.reader.facts();
+        Situation {
+            time_unix_s: self.exchange.started.unix_seconds(),
+            service_tier: self.reported.service_tier.as_deref(),
+            region: self.reported.region.as_deref(),
+            speed: self.reported.speed.as_deref(),
+            image_size: facts.image_size.as_deref(),
+            image_quality: facts.image_quality.as_deref(),
+            ..Situation::default()
+        }
+    }
+}
+
+fn saved_by_cache(
+    found: &Found<'_>,
+    usage: &Usage,
+    situation: &Situation<'_>,
+    real: &Quote,
+) -> Option<PicoUsd> {
+    let read = usage.tokens.get(TokenKind::CacheRead);
+    if read == 0 {
+        return None;
+    }
+    let mut plain = usage.clone();
+    plain.tokens.set(TokenKind::CacheRead, 0);
+    plain.tokens.add(TokenKind::Input, read)?;
+    quote(&found.card, &plain, situation, &[]).ok()?.list.checked_sub(real.list)
+}
+
+impl Exchange {
+    fn trusts_reported_cost(&self) -> bool {
+        self.rules.trusted_costs.iter().any(|provider| provider == self.call.provider())
+    }
+}
+
+/// The price of the model that answered; where the catalogue does not know that name (an alias of the upstream's
+/// own), of the one asked for; where it knows neither, of the one that stands in for unknown ones.
+fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Found<'a>> {
+    let stand_in = match &exchange.rules.unknown_model {
+        UnknownModel::PriceAs(model) => Some(model.as_str()),
+        UnknownModel::Record | UnknownModel::Deny => None,
+    };
+    let provider = exchange.call.provider();
+    let names = [served, exchange.model(), stand_in].into_iter().flatten();
+    names.filter_map(|model| exchange.rules.prices.find(provider, model)).next()
+}
+
+/// Why there can be no price, or [`CostStatus::Priced`] if there can.
+fn status_without_price(exchange: &Exchange, reported: &Reported) -> CostStatus {
+    match exchange.status {
+        _ if !exchange.was_sent() => CostStatus::NotSent,
+        Some(status) if status >= 400 => CostStatus::NotBilled,
+        _ if reported.usage.is_none() => CostStatus::NoUsage,
+        _ => CostStatus::Priced,
+    }
+}
