@@ -178,7 +178,7 @@ fn saved_by_cache(
     if read == 0 {
         return None;
     }
-    let mut plain = usage.clone();
+    let mut plain = *usage;
     plain.tokens.set(TokenKind::CacheRead, 0);
     plain.tokens.add(TokenKind::Input, read)?;
     quote(&found.card, &plain, situation, &[]).ok()?.list.checked_sub(real.list)

@@ -113,9 +113,9 @@ impl Stream {
     }
 
     /// A piece of the request's body, or all that is held of it.
-    pub fn request_body(&mut self, root: &Root, size: usize, ends: bool, now: Timestamp) -> Body {
+    pub fn request_body(&mut self, root: &Root, size: usize, ends: bool) -> Body {
         match self.held {
-            Some(held) => self.held_body(root, held, size, ends, now),
+            Some(held) => self.held_body(root, held, size, ends),
             None => {
                 self.pass_request(size, ends);
                 Body::Continue
@@ -123,14 +123,14 @@ impl Stream {
         }
     }
 
-    fn held_body(&mut self, root: &Root, held: Held, size: usize, ends: bool, now: Timestamp) -> Body {
+    fn held_body(&mut self, root: &Root, held: Held, size: usize, ends: bool) -> Body {
         self.held = Some(Held { seen: size, ended: ends });
         if !self.exchange.is_holding() {
             return Body::Hold;
         }
         let fresh = read(Buffer::Request, held.seen, size.saturating_sub(held.seen));
         let Some(step) = self.exchange.held_body(&fresh, end(ends)) else { return Body::Hold };
-        self.decided(root, step, now, Release::Return)
+        self.decided(root, step, host::now(), Release::Return)
     }
 
     /// Goes on once the exchange has decided. What it returns is for a body callback; elsewhere it is not looked at.
@@ -169,14 +169,14 @@ impl Stream {
     }
 
     /// The request ends with trailers: no more body comes.
-    pub fn request_trailers(&mut self, root: &Root, now: Timestamp) -> Body {
+    pub fn request_trailers(&mut self, root: &Root) -> Body {
         let Some(held) = &mut self.held else { return Body::Continue };
         held.ended = true;
         if !self.exchange.is_holding() {
             return Body::Hold;
         }
         match self.exchange.held_body(&[], End::Last) {
-            Some(step) => self.decided(root, step, now, Release::Return),
+            Some(step) => self.decided(root, step, host::now(), Release::Return),
             None => Body::Hold,
         }
     }

@@ -87,13 +87,13 @@ impl Vm {
     /// A piece of a request's body.
     pub fn request_body(&mut self, context: u32, size: usize, ends: bool) -> Body {
         self.stream(context)
-            .map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends, host::now()))
+            .map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends))
     }
 
     /// A request's trailers.
     pub fn request_trailers(&mut self, context: u32) -> Body {
         self.stream(context)
-            .map_or(Body::Continue, |(stream, root)| stream.request_trailers(root, host::now()))
+            .map_or(Body::Continue, |(stream, root)| stream.request_trailers(root))
     }
 
     /// A response's headers.
