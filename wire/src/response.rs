@@ -128,12 +128,16 @@ impl ResponseReader {
             self.saw_content = true;
             self.content = None;
         }
-        if matches!(self.body, Body::Unknown | Body::Blank(_)) {
-            self.sniff(chunk);
-        }
+        let begun = !matches!(self.body, Body::Unknown | Body::Blank(_));
+        let (blank, chunk) = if begun { (&[][..], chunk) } else { self.sniff(chunk) };
         match (&mut self.body, end) {
-            (Body::Events(reader), End::Open) => reader.feed(chunk, &mut self.draft),
-            (Body::Events(reader), End::Last) => reader.finish(chunk, &mut self.draft),
+            (Body::Events(reader), _) => {
+                let changed = match end {
+                    End::Open => reader.feed(chunk, &mut self.draft),
+                    End::Last => reader.finish(chunk, &mut self.draft),
+                };
+                changed.map(|bytes| [blank, &bytes].concat())
+            }
             (Body::Frames(reader), _) => {
                 reader.feed(chunk, &mut self.draft);
                 None
@@ -189,24 +193,25 @@ impl ResponseReader {
         reported
     }
 
-    /// Tells by its first byte what the body is: content types are not to be relied on.
-    fn sniff(&mut self, chunk: &[u8]) {
-        let filled = |byte: &&u8| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf);
-        let first = chunk.iter().find(filled);
-        if first.is_none() && chunk.is_empty() {
-            return;
-        }
-        let begins = matches!(self.body, Body::Unknown) && chunk.first() == Some(&0);
+    /// Tells by its first byte what the body is: content types are not to be relied on. Returns the white
+    /// space before that byte, which goes on as it is, and what is to be read.
+    fn sniff<'a>(&mut self, chunk: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let filled = |byte: &u8| !byte.is_ascii_whitespace() && !matches!(byte, 0xef | 0xbb | 0xbf);
+        let blanks = chunk.iter().position(filled).unwrap_or(chunk.len());
+        let (blank, rest) = chunk.split_at_checked(blanks).unwrap_or((chunk, &[]));
+        let begins = matches!(self.body, Body::Unknown) && blank.is_empty();
         let events = match std::mem::replace(&mut self.body, Body::Closed) {
             Body::Blank(reader) => Some(reader),
             _ => None,
         };
         let events = || events.unwrap_or_else(|| Box::new(EventReader::new(self.dialect)));
-        self.body = match first {
+        self.body = match rest.first() {
+            None if begins => Body::Unknown,
             None => Body::Blank(events()),
             Some(b'{' | b'[') => Body::Json(Box::new(JsonReader::new(self.dialect))),
             Some(b':' | b'a'..=b'z') => {
                 let mut reader = events();
+                let _as_it_is = reader.feed(blank, &mut self.draft);
                 reader.set_cutter(self.cuts.then(Cutter::new));
                 Body::Events(reader)
             }
@@ -216,6 +221,8 @@ impl ResponseReader {
             }
             Some(_) => Body::Closed,
         };
+        // Until something else comes, the white space itself is what is to be read.
+        if rest.is_empty() { (&[], blank) } else { (blank, rest) }
     }
 }
 

@@ -112,7 +112,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         "\"usageMetadata\":{\"promptTokenCount\":1}",
         "\"message\":",
         "\"delta\":{\"stop_reason\":\"x\"}",
-        "\"us\\u0061ge\":{}",
+        "\"us\\u0061ge\":{\"prompt_tokens\":9}",
         "\"error\":{}",
         "\u{feff}",
         "\u{e9}",

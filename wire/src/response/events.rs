@@ -33,7 +33,8 @@ impl EventReader {
     pub(super) fn new(dialect: &'static Dialect) -> Self {
         Self {
             sse: Sse::default(),
-            scanner: Scanner::new(dialect.response, Root::Objects),
+            // Events are chosen by keys as they usually stand; a key in escapes must count in no cut.
+            scanner: Scanner::new(dialect.response, Root::Objects).with_plain_keys(),
             finds: Finds::new(dialect.response),
             markers: markers(dialect),
             done: Some(0),

@@ -37,8 +37,16 @@ pub(crate) struct Scanner {
     capture: Set,
     buffer: Vec<u8>,
     overflow: bool,
+    keys: Keys,
     pub(crate) overlong: bool,
     pub(crate) malformed: bool,
+}
+
+/// Whether a key may be written with escapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    Escaped,
+    Plain,
 }
 
 /// A container that some path leads into.
@@ -109,9 +117,16 @@ impl Scanner {
             capture: 0,
             buffer: Vec::new(),
             overflow: false,
+            keys: Keys::Escaped,
             overlong: false,
             malformed: false,
         }
+    }
+
+    /// From here on a key that is written with escapes is none of ours.
+    pub(crate) fn with_plain_keys(mut self) -> Self {
+        self.keys = Keys::Plain;
+        self
     }
 
     /// Reads on.
@@ -224,7 +239,8 @@ impl Scanner {
         } else {
             self.keep_key(part);
             let key = std::mem::take(&mut self.buffer);
-            let plain = unescape(&key).unwrap_or_default();
+            let refused = self.keys == Keys::Plain && key.contains(&b'\\');
+            let plain = unescape(&key).filter(|_| !refused).unwrap_or_default();
             self.end_key(plain.as_bytes(), sink);
             self.buffer = key;
         }
