@@ -28,6 +28,8 @@ pub(crate) struct Scanner {
     wants: &'static [Want],
     root: Root,
     ends_at: [Set; DEEPEST],
+    /// The lengths of the keys that are wanted at each depth: most other keys differ in that already.
+    lengths_at: [Set; DEEPEST],
     values: Set,
     levels: Vec<Level>,
     state: State,
@@ -96,11 +98,15 @@ impl Scanner {
     /// A scanner for a table of at most 64 wants.
     pub(crate) fn new(wants: &'static [Want], root: Root) -> Self {
         let mut ends_at = [0; DEEPEST];
+        let mut lengths_at = [0; DEEPEST];
         let mut values = 0;
         for (index, want) in wants.iter().enumerate() {
             let last = want.path.len().checked_sub(1).and_then(|last| ends_at.get_mut(last));
             if let Some(slot) = last {
                 *slot |= bit(index);
+            }
+            for (lengths, key) in lengths_at.iter_mut().zip(want.path) {
+                *lengths |= length_bit(key.len());
             }
             if !want.role.is_sight() {
                 values |= bit(index);
@@ -110,6 +116,7 @@ impl Scanner {
             wants,
             root,
             ends_at,
+            lengths_at,
             values,
             levels: Vec::with_capacity(DEEPEST),
             state: State::Outside,
@@ -214,14 +221,16 @@ impl Scanner {
     }
 
     fn matching(&self, alive: Set, segment: usize, key: &[u8]) -> Next {
-        let mut found = 0;
-        for (index, want) in self.wants.iter().enumerate() {
-            let matches =
-                alive & bit(index) != 0 && want.path.get(segment).map(|key| key.as_bytes()) == Some(key);
-            found |= if matches { bit(index) } else { 0 };
+        let segment_after = segment.saturating_add(1);
+        let lengths = self.lengths_at.get(segment).copied().unwrap_or_default();
+        if lengths & length_bit(key.len()) == 0 {
+            return Next { ends: 0, deeper: 0, segment: segment_after };
         }
+        let fits = |want: &Want| want.path.get(segment).is_some_and(|wanted| wanted.as_bytes() == key);
+        let fitting = indices(alive).filter(|index| self.wants.get(*index).is_some_and(fits));
+        let found = fitting.fold(0, |found, index| found | bit(index));
         let ends = found & self.ends_at.get(segment).copied().unwrap_or_default();
-        Next { ends, deeper: found & !ends, segment: segment.saturating_add(1) }
+        Next { ends, deeper: found & !ends, segment: segment_after }
     }
 
     fn key<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
@@ -358,6 +367,11 @@ impl Scanner {
         self.state = State::Broken;
         self.malformed = true;
     }
+}
+
+/// Long keys share the last bit.
+fn length_bit(length: usize) -> Set {
+    bit(length.min(63))
 }
 
 #[cfg(test)]

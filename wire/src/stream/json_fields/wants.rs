@@ -53,7 +53,7 @@ pub(crate) enum Content {
 }
 
 pub(super) fn bit(index: usize) -> Set {
-    u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index)).unwrap_or_default()
+    if index < 64 { 1 << index } else { 0 }
 }
 
 pub(super) fn bits_below(count: usize) -> Set {
@@ -65,5 +65,10 @@ pub(super) fn bits_below(count: usize) -> Set {
 
 /// The indices of a set, lowest first.
 pub(crate) fn indices(set: Set) -> impl Iterator<Item = usize> {
-    (0..64).filter(move |index| set & bit(*index) != 0)
+    let mut rest = set;
+    std::iter::from_fn(move || {
+        let index = usize::try_from(rest.trailing_zeros()).ok().filter(|_| rest != 0)?;
+        rest &= rest.wrapping_sub(1);
+        Some(index)
+    })
 }
