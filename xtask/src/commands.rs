@@ -60,9 +60,35 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "prices",
-        usage: "prices",
-        help: "rebuild the price catalogue from its sources; prints what changed and where they disagree",
+        usage: "prices [--against LOG...]",
+        help: "rebuild the price catalogue from its sources; prints what changed and where they disagree\n\
+               --against [--by TAG] [--config FILE] LOG... instead shows what past calls would have cost at the\n\
+               catalogue's prices as they stand now: by the month, team (or the tags named) and model.\n\
+               --wheels DIR takes the sources' packages from a folder.",
         run: prices::run,
+    },
+    Command {
+        name: "price",
+        usage: "price PROVIDER MODEL [...]",
+        help: "what a call costs, line by line, and where the price comes from\n\
+               price openai gpt-4.1 --input 1200 --cached 1000 --output 300 [--CLASS N]\n\
+               [--service_tier TIER] [--region REGION] [--at UNIX_SECONDS]",
+        run: prices::price::run,
+    },
+    Command {
+        name: "requote",
+        usage: "requote LOG...",
+        help: "compute the list price of every call in access logs anew, from its record alone\n\
+               Plain or gzip; Envoy's JSON lines or bare records. --config FILE brings overrides in. Fails if a\n\
+               price of the same version differs, or if lines do not add up.",
+        run: |args| prices::price::ask_logs("requote", args),
+    },
+    Command {
+        name: "verify",
+        usage: "verify LOG...",
+        help: "whether lines are missing from access logs or there twice, by the ids of the records\n\
+               Fails if any are.",
+        run: |args| prices::price::ask_logs("verify", args),
     },
 ];
 

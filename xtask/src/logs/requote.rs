@@ -1,0 +1,241 @@
+//! Does each cost follow from its record? The list price is computed anew and compared, and lines must add up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tollgate_pricing::PicoUsd;
+use tollgate_record::{CostStatus, Record};
+
+use crate::Verdict;
+use crate::price::{self, Book, Unpriceable};
+
+/// How many differences are shown.
+const SHOWN: usize = 20;
+
+/// What became of the records.
+pub struct Report {
+    book: Book,
+    equal: u64,
+    differing: Shown,
+    not_adding_up: Shown,
+    /// By reason.
+    skipped: BTreeMap<String, u64>,
+}
+
+/// Lines for people, the first few of them.
+#[derive(Default)]
+struct Shown {
+    count: u64,
+    lines: Vec<String>,
+}
+
+impl Shown {
+    fn add(&mut self, line: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.lines.len() < SHOWN {
+            self.lines.push(line());
+        }
+    }
+}
+
+impl Report {
+    pub fn new(book: Book) -> Self {
+        Self {
+            book,
+            equal: 0,
+            differing: Shown::default(),
+            not_adding_up: Shown::default(),
+            skipped: BTreeMap::new(),
+        }
+    }
+
+    pub fn add(&mut self, record: &Record) {
+        if !adds_up(record) {
+            self.not_adding_up.add(|| format!("{}  usd {}", subject(record), shown(record.cost.usd)));
+        }
+        if record.price_version != self.book.version() {
+            return self.skip(format!("other price version `{}`", record.price_version));
+        }
+        let price = self.book.list_price(record);
+        match (price, record.cost.list_usd) {
+            // The record says that the model is unknown, and so say we.
+            (Err(Unpriceable::UnknownModel(_)), None) if record.cost.status == CostStatus::UnknownModel => {
+                self.skip(Unpriceable::NoCost(record.cost.status).to_string());
+            }
+            (Err(why), None) => self.skip(why.to_string()),
+            (Ok(price), Some(logged)) if price == logged => self.equal += 1,
+            // Where a class has no rate, the filter gives no cost for what has no other line either.
+            (Ok(PicoUsd::ZERO), None) if record.cost.status == CostStatus::Unpriced => self.equal += 1,
+            (price, logged) => {
+                let computed = price.map_or_else(|why| why.to_string(), |price| price.to_string());
+                self.differing
+                    .add(|| format!("{}  logged {}  recomputed {computed}", subject(record), shown(logged)));
+            }
+        }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match self.differing.count + self.not_adding_up.count {
+            0 => Verdict::Good,
+            _ => Verdict::Bad,
+        }
+    }
+
+    fn skip(&mut self, why: String) {
+        *self.skipped.entry(why).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let skipped: u64 = self.skipped.values().sum();
+        writeln!(
+            f,
+            "recomputed with price version {}: {} equal, {} differ, {skipped} cannot be recomputed; the lines of {} do not add up",
+            self.book.version(),
+            self.equal,
+            self.differing.count,
+            self.not_adding_up.count
+        )?;
+        for (why, count) in &self.skipped {
+            writeln!(f, "  not recomputed: {count} with {why}")?;
+        }
+        for (what, shown) in [("differs", &self.differing), ("does not add up", &self.not_adding_up)] {
+            for line in &shown.lines {
+                writeln!(f, "  {what}: {line}")?;
+            }
+            if shown.count > SHOWN as u64 {
+                writeln!(f, "  {what}: only the first {SHOWN} of {} are shown", shown.count)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the lines give the total. A cost without lines has nothing to pay: it is zero.
+fn adds_up(record: &Record) -> bool {
+    let lines = PicoUsd::try_sum(record.cost.lines.iter().map(|(_, amount)| *amount));
+    record.cost.usd.is_none_or(|usd| lines == Some(usd))
+}
+
+fn subject(record: &Record) -> String {
+    format!("{}  {} {}", record.id, record.provider, price::model(record))
+}
+
+fn shown(amount: Option<PicoUsd>) -> String {
+    amount.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_pricing::PriceBook;
+    use tollgate_record::{Cost, Part, Timestamp, Tokens};
+
+    fn report() -> Report {
+        Report::new(Book::of(PriceBook::new(Vec::new())))
+    }
+
+    /// A call of gpt-4.1 with 1,200 input tokens, 1,000 of them cached, and 300 output tokens. At 2, 0.50 and 8
+    /// dollars per million they cost 0.0004 + 0.0005 + 0.0024.
+    fn call() -> Record {
+        let usd = "0.0033".parse().ok();
+        Record {
+            id: "1-1-1".into(),
+            time: Timestamp::from_unix_nanos(1_795_176_000_000_000_000),
+            provider: "openai".into(),
+            request_model: Some("gpt-4.1".into()),
+            tokens: Tokens {
+                input: Some(1200),
+                cache_read: Some(1000),
+                output: Some(300),
+                ..Tokens::default()
+            },
+            cost: Cost {
+                status: CostStatus::Priced,
+                usd,
+                list_usd: usd,
+                lines: vec![("input".into(), usd.unwrap())],
+                ..Cost::default()
+            },
+            price_version: report().book.version().to_owned(),
+            ..Record::default()
+        }
+    }
+
+    fn check(name: &str, record: Record, equal: u64, differ: u64, skipped: &str) {
+        let mut report = report();
+        // What was logged is read as text again, so that the text is what is checked.
+        let json = serde_json::from_str(&record.to_json()).unwrap();
+        report.add(&Record::parse(&json).unwrap());
+        let why = report.skipped.keys().next().map_or("", String::as_str);
+        assert_eq!((report.equal, report.differing.count, why), (equal, differ, skipped), "{name}: {report}");
+        let wrong = differ + report.not_adding_up.count > 0;
+        assert_eq!(report.verdict() == Verdict::Bad, wrong, "{name}");
+    }
+
+    #[test]
+    fn a_list_price_follows_from_its_record() {
+        check("as it was priced", call(), 1, 0, "");
+        let mut other = call();
+        other.cost.list_usd = "0.0034".parse().ok();
+        check("another figure", other, 0, 1, "");
+        let mut lost = call();
+        lost.cost = Cost { status: CostStatus::Priced, ..Cost::default() };
+        check("a price but no figure", lost, 0, 1, "");
+        let mut later = call();
+        later.price_version = "0".into();
+        check("other prices", later, 0, 0, "other price version `0`");
+        let refused = Record { cost: Cost { status: CostStatus::NotSent, ..Cost::default() }, ..call() };
+        check("a refused call", refused, 0, 0, "no cost by their status `not_sent`");
+        let unknown = Cost { status: CostStatus::UnknownModel, ..Cost::default() };
+        let strange = Record { request_model: Some("nobody-knows".into()), cost: unknown.clone(), ..call() };
+        check("an unknown model", strange, 0, 0, "no cost by their status `unknown_model`");
+        check("a model that should be known", Record { cost: unknown, ..call() }, 0, 1, "");
+        let unit = Record { units: vec![("parsecs".into(), "12".into())], ..call() };
+        check("a unit of a later version", unit, 0, 1, "");
+        let tier = Record { service_tier: Some("flex".into()), ..call() };
+        check("a tier that costs the same", tier, 1, 0, "");
+    }
+
+    #[test]
+    fn parts_are_priced_each_at_its_own_model() {
+        let part = |model: Option<&str>, input| Part {
+            model: model.map(str::to_owned),
+            tokens: Tokens { input: Some(input), ..Tokens::default() },
+            usd: None,
+        };
+        let mut split = call();
+        split.parts = vec![part(None, 100), part(Some("gpt-4.1-mini"), 1000)];
+        split.cost.usd = "0.0006".parse().ok();
+        split.cost.list_usd = split.cost.usd;
+        split.cost.lines = vec![("input".into(), split.cost.usd.unwrap())];
+        check("two models", split, 1, 0, "");
+    }
+
+    #[test]
+    fn lines_must_add_up_whatever_the_price_version() {
+        let mut record = call();
+        record.cost.lines.push(("web_search".into(), PicoUsd::from_pico(1)));
+        record.price_version = "0".into();
+        let mut report = report();
+        report.add(&record);
+        assert_eq!(report.verdict(), Verdict::Bad);
+        assert!(
+            report.to_string().contains("does not add up: 1-1-1  openai gpt-4.1  usd 0.0033"),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn only_the_first_differences_are_shown() {
+        let mut report = report();
+        for _ in 0..25 {
+            let mut record = call();
+            record.cost.list_usd = None;
+            report.add(&record);
+        }
+        assert_eq!(report.to_string().matches("logged nothing  recomputed 0.0033").count(), SHOWN);
+        assert!(report.to_string().ends_with("only the first 20 of 25 are shown\n"), "{report}");
+    }
+}
