@@ -23,5 +23,5 @@ pub use head::{Head, HeaderPairs};
 pub use outbox::{Outbox, Parcel};
 pub use reply::LocalReply;
 pub use settle::{Counts, Finish, Settled};
-pub use stats::{Metric, MetricKind, MetricSink, Stats};
+pub use stats::{Metric, MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use webdis::{HttpCall, admission_call, parse_admission, settlement_call, settlement_taken};

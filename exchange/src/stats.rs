@@ -6,6 +6,7 @@
 use crate::config::{Label, Rules, View};
 use crate::settle::Settled;
 use std::collections::HashMap;
+use tollgate_policy::{KeyBudget, SharedStore, claim_place};
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Record;
 
@@ -24,6 +25,22 @@ pub trait MetricSink {
     fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32>;
     /// Adds to a counter, or records a sample.
     fn put(&mut self, kind: MetricKind, id: u32, value: u64);
+}
+
+/// Who says which label sets of a view get series of their own. The proxy never forgets a metric's name, so the bound is one for
+/// all workers, and over reloads.
+pub trait SeriesPlaces {
+    /// Whether this label set has, or now takes, one of at most `max` places of the view.
+    fn take(&self, view: &str, labels: &str, max: usize) -> bool;
+}
+
+impl<S: SharedStore> SeriesPlaces for S {
+    fn take(&self, view: &str, labels: &str, max: usize) -> bool {
+        let key = format!("tg/1/series/{view}/v/{labels}");
+        let max = u64::try_from(max).unwrap_or(u64::MAX);
+        let budget = KeyBudget { key: format!("tg/1/series/{view}/count"), max, overflow_key: String::new() };
+        claim_place(self, &key, &budget)
+    }
 }
 
 /// A metric whose number is asked for once.
@@ -98,11 +115,21 @@ const UNKNOWN: &str = "__unknown__";
 
 impl Stats {
     /// Counts one settled call.
-    pub fn count(&mut self, rules: &Rules, settled: &Settled, sink: &mut impl MetricSink) {
+    pub fn count(
+        &mut self,
+        rules: &Rules,
+        settled: &Settled,
+        places: &impl SeriesPlaces,
+        sink: &mut impl MetricSink,
+    ) {
         self.views.resize_with(rules.views.len(), HashMap::new);
         for (view, table) in rules.views.iter().zip(&mut self.views) {
-            let labels = labels(view, rules, settled);
-            if !count_in_view(view, table, labels, rules.max_series, settled, sink) {
+            let (labels, reserved) = labels(view, rules, settled);
+            let own =
+                reserved || table.contains_key(&labels) || places.take(&view.name, &labels, rules.max_series);
+            let key = if own { labels } else { other(view, settled) };
+            count_in_series(table, key, settled, sink);
+            if !own {
                 let name = format!("tollgate_series_overflow;view={}", view.name);
                 put(&mut self.plain, sink, MetricKind::Counter, 1, name);
             }
@@ -259,17 +286,12 @@ fn model_label(settled: &Settled) -> String {
     settled.counts.model.as_deref().map_or_else(|| UNKNOWN.to_owned(), tame)
 }
 
-/// Counts in one view; `false` if its table is full and the call went to the shared series.
-fn count_in_view(
-    view: &View,
+fn count_in_series(
     table: &mut HashMap<String, Series>,
-    (labels, reserved): (String, bool),
-    max_series: usize,
+    key: String,
     settled: &Settled,
     sink: &mut impl MetricSink,
-) -> bool {
-    let fits = reserved || table.contains_key(&labels) || table.len() < max_series;
-    let key = if fits { labels } else { other(view, settled) };
+) {
     match table.get_mut(&key) {
         Some(series) => series.count(&key, settled, sink),
         None => {
@@ -278,7 +300,6 @@ fn count_in_view(
             table.insert(key, series);
         }
     }
-    fits
 }
 
 /// The series that all label sets past the bound share; it keeps the view's labels, so that sums stay right.

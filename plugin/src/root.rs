@@ -64,7 +64,7 @@ impl Root {
         for (name, value) in rules.property_texts(&settled.record) {
             let _seen_in_the_log_only = abi::set_property(&name, value.as_bytes());
         }
-        self.stats.count(rules, settled, &mut ProxyStats);
+        self.stats.count(rules, settled, &SharedData, &mut ProxyStats);
         for (store, ops) in &settled.bookings {
             self.book(*store, ops, &settled.record.id, rules, now);
         }

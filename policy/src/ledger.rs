@@ -345,6 +345,16 @@ fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Re
     Err(StoreFailure)
 }
 
+/// Takes one of a bounded number of places for `key`, once: whoever asks again for a key that has a place has it.
+/// `false` if all are taken, or the store fails.
+pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> bool {
+    match store.read(key) {
+        Ok(Some(_)) => true,
+        Ok(None) => claim_key(store, budget) == Ok(true) && store.swap(key, &[1], None).is_ok(),
+        Err(StoreFailure) => false,
+    }
+}
+
 /// Counts one more counter of a quota, if it may have one. Two workers that create the same counter at once count
 /// it twice, so the bound is reached a little early, never passed.
 fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<bool, StoreFailure> {

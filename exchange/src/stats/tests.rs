@@ -1,6 +1,8 @@
 use super::*;
 use crate::settle::Counts;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use tollgate_policy::{StoreFailure, Swap};
 use tollgate_pricing::{TokenCounts, TokenKind};
 use tollgate_record::{Action, Cost, CostStatus, UsageSource};
 
@@ -21,6 +23,21 @@ impl MetricSink for Proxy {
 
     fn put(&mut self, _: MetricKind, id: u32, value: u64) {
         *self.values.entry(self.names[id as usize].clone()).or_default() += value;
+    }
+}
+
+/// Shared data of one process.
+#[derive(Default)]
+struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
+
+impl SharedStore for Shared {
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+        Ok(self.0.borrow().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], _: Option<u32>) -> Result<Swap, StoreFailure> {
+        self.0.borrow_mut().insert(key.to_owned(), (value.to_vec(), 1));
+        Ok(Swap::Done)
     }
 }
 
@@ -51,9 +68,10 @@ fn call(team: &str, model: Option<&str>, usd: &str) -> Settled {
 
 #[test]
 fn each_view_counts_the_call_under_its_own_labels() {
-    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    let (rules, shared, mut stats, mut proxy) =
+        (rules(), Shared::default(), Stats::default(), Proxy::default());
     for _ in 0..2 {
-        stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &mut proxy);
+        stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &shared, &mut proxy);
     }
     for (name, value) in [
         ("tollgate_requests;view=team;team=search;decision=allow;usage_source=reported", 2),
@@ -69,27 +87,29 @@ fn each_view_counts_the_call_under_its_own_labels() {
         assert_eq!(proxy.values.get(name), Some(&value), "{name}\n{:#?}", proxy.values);
     }
     let before = proxy.defined;
-    stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &mut proxy);
+    stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &shared, &mut proxy);
     assert_eq!(proxy.defined, before, "a metric is defined once");
 }
 
 #[test]
 fn calls_of_less_than_a_nano_dollar_add_up() {
-    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    let (rules, shared, mut stats, mut proxy) =
+        (rules(), Shared::default(), Stats::default(), Proxy::default());
     for _ in 0..10_000 {
-        stats.count(&rules, &call("search", None, "0.000000000333"), &mut proxy);
+        stats.count(&rules, &call("search", None, "0.000000000333"), &shared, &mut proxy);
     }
     assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=search"], 3330);
 }
 
 #[test]
 fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
-    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    let (rules, shared, mut stats, mut proxy) =
+        (rules(), Shared::default(), Stats::default(), Proxy::default());
     for index in 0..100 {
-        stats.count(&rules, &call(&format!("t{index}"), None, "0.000000001"), &mut proxy);
+        stats.count(&rules, &call(&format!("t{index}"), None, "0.000000001"), &shared, &mut proxy);
     }
-    stats.count(&rules, &call("search", None, "0.000000001"), &mut proxy);
-    stats.count(&rules, &call(tollgate_policy::UNTAGGED, None, "0.000000001"), &mut proxy);
+    stats.count(&rules, &call("search", None, "0.000000001"), &shared, &mut proxy);
+    stats.count(&rules, &call(tollgate_policy::UNTAGGED, None, "0.000000001"), &shared, &mut proxy);
     let teams: Vec<_> =
         proxy.values.iter().filter(|(n, _)| n.starts_with("tollgate_cost_nanousd;view=team;")).collect();
     assert_eq!(teams.len(), 3 + 3, "{teams:?}");
@@ -97,6 +117,25 @@ fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
     assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=__other__"], 97);
     assert_eq!(proxy.values["tollgate_series_overflow;view=team"], 97);
     assert_eq!(proxy.values["tollgate_cost_nanousd;view=team;team=search"], 1);
+}
+
+#[test]
+fn the_bound_is_one_for_all_workers_and_over_reloads() {
+    let (rules, shared, mut proxy) = (rules(), Shared::default(), Proxy::default());
+    for worker in 0..4 {
+        let mut stats = Stats::default();
+        for index in 0..10 {
+            stats.count(
+                &rules,
+                &call(&format!("w{worker}t{index}"), None, "0.000000001"),
+                &shared,
+                &mut proxy,
+            );
+        }
+    }
+    let teams: Vec<_> =
+        proxy.values.iter().filter(|(n, _)| n.starts_with("tollgate_cost_nanousd;view=team;")).collect();
+    assert_eq!((teams.len(), teams.iter().map(|(_, v)| **v).sum::<u64>()), (3 + 1, 40), "{teams:?}");
 }
 
 #[test]
@@ -117,14 +156,15 @@ fn no_value_reaches_into_another_label() {
 
 #[test]
 fn a_missing_tag_an_unpriced_call_and_trouble_are_counted() {
-    let (rules, mut stats, mut proxy) = (rules(), Stats::default(), Proxy::default());
+    let (rules, shared, mut stats, mut proxy) =
+        (rules(), Shared::default(), Stats::default(), Proxy::default());
     let mut settled = call(tollgate_policy::UNTAGGED, None, "0.5");
     settled.record.cost.status = CostStatus::UnknownModel;
     settled.record.decision.actions = vec![Action::Deny];
     settled.record.decision.rule = Some("day;1".into());
     settled.record.shadow = vec!["next".into()];
     settled.counts.errors = vec!["decoder"];
-    stats.count(&rules, &settled, &mut proxy);
+    stats.count(&rules, &settled, &shared, &mut proxy);
     stats.count_unmetered("api.openai.com", "unknown_path", &mut proxy);
     for name in [
         "tollgate_untagged_requests;tag=team",

@@ -138,6 +138,15 @@ fn invented_values_share_one_counter_past_the_bound() {
 }
 
 #[test]
+fn places_are_taken_once_and_run_out() {
+    let store = Memory::default();
+    let budget = KeyBudget { key: "n".to_owned(), max: 2, overflow_key: String::new() };
+    let taken: Vec<_> =
+        ["a", "b", "a", "c", "b"].iter().map(|key| claim_place(&store, key, &budget)).collect();
+    assert_eq!(taken, [true, true, true, false, true]);
+}
+
+#[test]
 fn entries_read_back_and_damaged_ones_start_afresh() {
     let entry =
         Entry { window_start: 86_400, used: -5, leases: vec![Lease { expires_minute: 9, amount: 1 << 80 }] };
