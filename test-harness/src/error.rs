@@ -12,6 +12,8 @@ pub enum Error {
     File(String),
     /// The proxy did not start or went away; the text ends with the last lines of its log.
     Proxy(String),
+    /// The plugin changed a body without keeping to the length that the headers announce.
+    Length(String),
     /// Nothing happened in time; the text says what was waited for.
     Timeout(String),
 }
@@ -28,7 +30,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(tried, error) => write!(f, "{tried}: {error}"),
-            Self::File(text) | Self::Proxy(text) => f.write_str(text),
+            Self::File(text) | Self::Proxy(text) | Self::Length(text) => f.write_str(text),
             Self::Timeout(text) => write!(f, "timed out: {text}"),
         }
     }

@@ -77,6 +77,9 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
     report.step("scenarios, wasm host", |counts| {
         runner().args(["--engine", "host"]).watch(|line| counts.add_line(line))
     });
+    report.step("scenarios, wasm host whose calls fail", |counts| {
+        runner().args(["--engine", "faults"]).watch(|line| counts.add_line(line))
+    });
     if let Some(envoy) = envoy {
         report.step(&format!("scenarios, Envoy {ENVOY_VERSION}"), |counts| {
             runner().args(["--engine", "envoy"]).env("ENVOY", envoy).watch(|line| counts.add_line(line))

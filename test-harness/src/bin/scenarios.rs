@@ -1,4 +1,4 @@
-//! Runs the scenario files: `scenarios --engine envoy|host [--minutes N] [FILTER]`.
+//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [FILTER]`.
 //! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
 
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use tollgate_test_harness::Error;
 #[cfg(feature = "host")]
 use tollgate_test_harness::host::Compiled;
 use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
-#[cfg(feature = "host")]
-use tollgate_test_harness::scenario::on_host;
 use tollgate_test_harness::scenario::run::{Counts, run_all};
 use tollgate_test_harness::scenario::{Engine, File};
+#[cfg(feature = "host")]
+use tollgate_test_harness::scenario::{endure, load, on_host::Prepared};
 
 fn main() -> ExitCode {
     match Options::read().and_then(|options| run(&options)) {
@@ -79,11 +79,19 @@ fn once(options: &Options) -> Result<Counts, Error> {
         #[cfg(feature = "host")]
         "host" => {
             let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
-            let start =
-                |file: &File| on_host::start(&compiled, file).map(|host| Box::new(host) as Box<dyn Engine>);
+            let start = |file: &File| {
+                Prepared::new(file)?.start(&compiled).map(|host| Box::new(host) as Box<dyn Engine>)
+            };
             run_all(&folder, "host", &options.filter, start)
         }
-        other => Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host"))),
+        #[cfg(feature = "host")]
+        "faults" => {
+            let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
+            let mut files = load(&folder)?;
+            files.retain(|(name, _)| name.contains(&options.filter));
+            endure::run_all(&compiled, &files)
+        }
+        other => Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host, faults"))),
     }
 }
 

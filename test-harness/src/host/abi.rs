@@ -327,7 +327,7 @@ impl<'a> Host<'a> {
             Some(Fault::Status(status)) => return Ok(status),
             Some(Fault::Garbage(bytes)) => Some(bytes),
             Some(Fault::ClockJump(by)) => {
-                world.now_ns = world.now_ns.saturating_add_signed(by);
+                world.skew_ns = world.skew_ns.saturating_add(by);
                 None
             }
             None => None,

@@ -37,6 +37,11 @@ impl Faults {
         Self { planned, called: BTreeMap::new() }
     }
 
+    /// How often this function has been called since the plan was made.
+    pub fn calls(&self, function: &str) -> u64 {
+        self.called.get(function).map_or(0, |&count| count)
+    }
+
     /// What happens to this call.
     pub fn next(&mut self, function: &'static str) -> Option<Fault> {
         let count = self.called.entry(function).or_insert(0);

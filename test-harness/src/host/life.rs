@@ -512,7 +512,7 @@ impl Host {
 fn check_length(what: &str, headers: &Headers, sent: usize) -> Result<(), Error> {
     match headers.text("content-length").and_then(|length| length.parse::<usize>().ok()) {
         Some(length) if length != sent => {
-            Err(Error::Proxy(format!("the {what} announces {length} bytes and has {sent}")))
+            Err(Error::Length(format!("the {what} announces {length} bytes and has {sent}")))
         }
         _ => Ok(()),
     }

@@ -113,6 +113,16 @@ impl Host {
         self.world().faults = faults;
     }
 
+    /// How often a function has been called since faults were planned.
+    pub fn planned_calls(&self, function: &str) -> u64 {
+        self.store.data().faults.calls(function)
+    }
+
+    /// Gives up on streams that ended in an error of the harness.
+    pub fn forget_streams(&mut self) {
+        self.world().streams.clear();
+    }
+
     /// All metrics as series; a histogram shows as its `_count` and `_sum`.
     pub fn series(&self) -> Vec<Series> {
         let metrics = self.store.data().metrics.iter();

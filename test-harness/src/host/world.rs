@@ -60,7 +60,10 @@ pub struct Stream {
 /// Everything behind the host functions.
 #[derive(Default)]
 pub struct World {
+    /// What ticks and time-outs go by.
     pub now_ns: u64,
+    /// By how much the plugin's clock is wrong.
+    pub skew_ns: i64,
     pub configuration: Vec<u8>,
     pub effective: u32,
     pub streams: BTreeMap<u32, Stream>,

@@ -2,6 +2,8 @@
 //! `test-harness/scenarios/*.yaml`. The same files run on every [`Engine`].
 
 mod check;
+#[cfg(feature = "host")]
+pub mod endure;
 mod file;
 pub mod on_envoy;
 #[cfg(feature = "host")]

@@ -8,22 +8,39 @@ use crate::Error;
 use crate::envoy::config::{Plugin, read};
 use crate::host::{Compiled, Host, Route};
 
-/// Starts a host as a scenario file says, with the routes of its base.
-///
-/// # Errors
-/// Where the base has no filter, or the plugin does not start.
-pub fn start(compiled: &Compiled, file: &File) -> Result<Host, Error> {
-    let path = envoy_config().join(&file.base);
-    let base = read(&path)?;
-    let manager = base.pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config");
-    let manager = manager.ok_or_else(|| Error::File(format!("`{}` has no listener", path.display())))?;
-    let plugin = match &file.configuration {
-        Some(configuration) => file.plugin(configuration),
-        None => Plugin::Text(configuration_of(manager)?),
-    };
-    let mut host = Host::start(compiled, &plugin, routes_of(manager))?;
-    host.add_cluster(file.store_cluster.as_deref(), willing_store());
-    Ok(host)
+/// What a scenario file asks of a host, read once for any number of starts.
+pub struct Prepared {
+    plugin: Plugin,
+    routes: Vec<Route>,
+    store_cluster: Option<String>,
+}
+
+impl Prepared {
+    /// Reads the filter's configuration and the routes out of the file and its base.
+    ///
+    /// # Errors
+    /// Where the base cannot be read or has no filter.
+    pub fn new(file: &File) -> Result<Self, Error> {
+        let path = envoy_config().join(&file.base);
+        let base = read(&path)?;
+        let manager = base.pointer("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config");
+        let manager = manager.ok_or_else(|| Error::File(format!("`{}` has no listener", path.display())))?;
+        let plugin = match &file.configuration {
+            Some(configuration) => file.plugin(configuration),
+            None => Plugin::Text(configuration_of(manager)?),
+        };
+        Ok(Self { plugin, routes: routes_of(manager), store_cluster: file.store_cluster.clone() })
+    }
+
+    /// Starts a host.
+    ///
+    /// # Errors
+    /// Where the plugin does not start.
+    pub fn start(&self, compiled: &Compiled) -> Result<Host, Error> {
+        let mut host = Host::start(compiled, &self.plugin, self.routes.clone())?;
+        host.add_cluster(self.store_cluster.as_deref(), willing_store());
+        Ok(host)
+    }
 }
 
 fn configuration_of(manager: &Value) -> Result<String, Error> {

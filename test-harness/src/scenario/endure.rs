@@ -1,0 +1,148 @@
+//! Every scenario again, with host calls that fail, lie, or see the clock jump. What must come of the calls is
+//! not asked then; but the plugin must never trap, never hold a request for good, never break a length that was
+//! announced, and afterwards work as if nothing had been.
+
+use serde_json::json;
+
+use super::on_host::Prepared;
+use super::run::Counts;
+use super::{Engine, File};
+use crate::Error;
+use crate::host::{Compiled, Fault, Faults, Host, Planned};
+use crate::http::{Headers, Reply, Request};
+
+/// The host functions that the plugin calls while calls pass.
+const FUNCTIONS: [&str; 17] = [
+    "proxy_get_header_map_pairs",
+    "proxy_replace_header_map_value",
+    "proxy_remove_header_map_value",
+    "proxy_get_buffer_bytes",
+    "proxy_set_buffer_bytes",
+    "proxy_get_property",
+    "proxy_set_property",
+    "proxy_get_shared_data",
+    "proxy_set_shared_data",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_continue_stream",
+    "proxy_send_local_response",
+    "proxy_http_call",
+    "proxy_define_metric",
+    "proxy_increment_metric",
+    "proxy_record_metric",
+    "proxy_set_effective_context",
+];
+
+/// Where these fail in the middle of a change, the announced length cannot be kept, whatever the plugin does.
+const LENGTHS_DEPEND_ON: [&str; 4] = [
+    "proxy_get_buffer_bytes",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_set_buffer_bytes",
+];
+
+/// Where these fail, nobody can let a held request go; Envoy's own time-outs end it.
+const RELEASE_DEPENDS_ON: [&str; 2] = ["proxy_continue_stream", "proxy_set_effective_context"];
+
+/// Bodies above this are slow and show nothing more.
+const MAX_BODY_BYTES: usize = 65_536;
+
+const DAY_NS: i64 = 86_400_000_000_000;
+
+fn faults() -> Vec<(&'static str, Fault)> {
+    vec![
+        ("fails with BadArgument", Fault::Status(2)),
+        ("fails with CasMismatch", Fault::Status(8)),
+        ("fails with InternalFailure", Fault::Status(10)),
+        ("returns nothing", Fault::Garbage(Vec::new())),
+        ("returns bytes that make no sense", Fault::Garbage(vec![0xff; 37])),
+        ("sees the clock a day ahead", Fault::ClockJump(DAY_NS)),
+        ("sees the clock a day back", Fault::ClockJump(-DAY_NS)),
+    ]
+}
+
+/// Runs all files; one case per file, function and fault, in which it hits the first and then every call.
+///
+/// # Errors
+/// Where a file cannot be run even without faults.
+pub fn run_all(compiled: &Compiled, files: &[(String, File)]) -> Result<Counts, Error> {
+    let mut counts = Counts::default();
+    for (name, file) in files {
+        let prepared = Prepared::new(file)?;
+        for function in FUNCTIONS {
+            for (what, fault) in faults() {
+                match endure(|| prepared.start(compiled), file, function, &fault)? {
+                    None => counts.passed += 1,
+                    Some(why) => {
+                        counts.failed += 1;
+                        println!("{name}: {function} {what} ... FAILED: {why}");
+                    }
+                }
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// What went wrong, if anything did.
+fn endure(
+    start: impl Fn() -> Result<Host, Error>,
+    file: &File,
+    function: &'static str,
+    fault: &Fault,
+) -> Result<Option<String>, Error> {
+    for nth in [Some(1), None] {
+        let mut host = start()?;
+        host.plan(Faults::new(vec![Planned { function, nth, fault: fault.clone() }]));
+        let wrong = all_calls(&mut host, file, function)?;
+        let called = host.planned_calls(function);
+        if let Some(why) = wrong.or_else(|| afterwards(&mut host)) {
+            let place = nth.map_or("every call".to_owned(), |nth| format!("call {nth}"));
+            return Ok(Some(format!("{place}: {why}")));
+        }
+        if nth.is_some_and(|nth| called < nth) {
+            // Later ones would not be hit either.
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+fn all_calls(host: &mut Host, file: &File, function: &str) -> Result<Option<String>, Error> {
+    for call in file.cases.iter().flat_map(|case| &case.calls) {
+        let (request, reply) = (call.request.to_http(), file.reply(&call.reply)?);
+        if request.body.len().max(reply.body.len()) > MAX_BODY_BYTES {
+            continue;
+        }
+        if let Some(store) = &call.store {
+            host.answer_as_store(&file.reply(store)?);
+        }
+        match host.call(&request, &reply) {
+            Ok(_) => {}
+            Err(Error::Length(_)) if LENGTHS_DEPEND_ON.contains(&function) => host.forget_streams(),
+            Err(Error::Timeout(_)) if RELEASE_DEPENDS_ON.contains(&function) => host.forget_streams(),
+            Err(error) => return Ok(Some(format!("{} {}: {error}", request.method, request.path))),
+        }
+    }
+    Ok(None)
+}
+
+/// An Anthropic call, since nothing of it is changed in passing.
+fn afterwards(host: &mut Host) -> Option<String> {
+    host.plan(Faults::default());
+    let request = Request {
+        path: "/v1/messages".to_owned(),
+        headers: Headers::from_iter([("content-type", "application/json"), ("x-team", "afterwards")]),
+        body: json!({"model": "claude-haiku-4-5", "messages": []}).to_string().into_bytes(),
+        ..Request::default()
+    };
+    let usage = json!({"input_tokens": 7, "output_tokens": 2});
+    let reply =
+        Reply::json(json!({"type": "message", "model": "claude-haiku-4-5", "usage": usage}).to_string());
+    match host.call(&request, &reply) {
+        Err(error) => Some(format!("afterwards: {error}")),
+        Ok(outcome) if outcome.log["tollgate"]["value"].is_null() => {
+            Some("afterwards there is no record".to_owned())
+        }
+        Ok(_) => None,
+    }
+}
