@@ -21,13 +21,13 @@ pub fn markdown(measured: &Measured, args: &Args) -> String {
          the middle half of the rounds in brackets. One worker, one keep-alive connection, one call at a time; \
          no access log.\n"
             .to_owned(),
-        table(measured, overhead),
+        table(measured, absolute, overhead),
         "\n† the filter counted fewer calls as read than were made: it does not read this kind.\n".to_owned(),
         "\n## The same from the quietest rounds\n\n\
          The quietest tenth of a filter's rounds over the quietest tenth of plain Envoy's: nearer to the truth where others \
          load the machine.\n"
             .to_owned(),
-        table(measured, least),
+        table(measured, quiet, least),
         ratios(measured),
         memory(measured),
         legend(measured),
@@ -36,12 +36,16 @@ pub fn markdown(measured: &Measured, args: &Args) -> String {
     parts.concat()
 }
 
-fn table(measured: &Measured, overhead: impl Fn(&Filter, &Row) -> String) -> String {
+fn table(
+    measured: &Measured,
+    of_plain: impl Fn(&Cell) -> String,
+    overhead: impl Fn(&Filter, &Row) -> String,
+) -> String {
     let rows = &measured.table.rows;
     let mut text = header("in the path", rows);
     for filter in filter::ALL {
         let cells = rows.iter().map(|row| match filter.name {
-            PLAIN => row.cell(PLAIN).and_then(Cell::absolute).map_or_else(unknown, absolute),
+            PLAIN => row.cell(PLAIN).map_or_else(unknown, &of_plain),
             _ => overhead(filter, row),
         });
         line(&mut text, filter.name, cells);
@@ -71,8 +75,13 @@ fn unknown() -> String {
     "-".to_owned()
 }
 
-fn absolute(spread: Spread) -> String {
-    format!("{:.0} [{:.0} {:.0}]", spread.median, spread.low, spread.high)
+fn absolute(cell: &Cell) -> String {
+    let shown = |spread: Spread| format!("{:.0} [{:.0} {:.0}]", spread.median, spread.low, spread.high);
+    cell.absolute().map_or_else(unknown, shown)
+}
+
+fn quiet(cell: &Cell) -> String {
+    cell.quiet().map_or_else(unknown, |micros| format!("{micros:.0}"))
 }
 
 fn overhead(filter: &Filter, row: &Row) -> String {
