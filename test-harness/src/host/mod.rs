@@ -3,6 +3,7 @@
 
 mod abi;
 mod faults;
+mod host_call;
 mod life;
 mod protobuf;
 mod world;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Outcome;
-use super::file::{BodyExpect, Expect, UpstreamExpect};
+use super::expect::{BodyExpect, Expect, UpstreamExpect};
 use crate::http::{Headers, Reply, Request, Seen};
 
 /// The differences, worst first.

@@ -8,12 +8,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::body::{Body, from_hex};
+use super::expect::Expect;
 use crate::Error;
 use crate::chunking::Chunking;
 use crate::encoding::Encoding;
 use crate::envoy::Reload;
 use crate::envoy::config::{Plugin, read};
-use crate::http::{self, End, Framing, Headers, Version, When};
+use crate::http::{self, Framing, Headers, Version, When};
 
 /// One file: one configuration and the cases that run on it one after the other.
 #[derive(Clone, Debug, Deserialize)]
@@ -136,59 +138,6 @@ impl Default for NamedReply {
     }
 }
 
-/// Bytes of a body.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Body {
-    /// As UTF-8.
-    Text(String),
-    /// One of the written forms.
-    Written(Written),
-}
-
-/// Forms of a body that are easier to read than its bytes.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Written {
-    /// Without white space.
-    Json(Value),
-    /// Two digits a byte, white space skipped.
-    Hex(String),
-    /// The same again and again.
-    Repeat {
-        /// What is repeated.
-        body: Box<Body>,
-        /// How often.
-        times: usize,
-    },
-    /// One behind the other.
-    Parts(Vec<Body>),
-}
-
-impl Default for Body {
-    fn default() -> Self {
-        Self::Text(String::new())
-    }
-}
-
-impl Body {
-    /// The bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Text(text) => text.clone().into_bytes(),
-            Self::Written(Written::Json(value)) => value.to_string().into_bytes(),
-            Self::Written(Written::Hex(digits)) => from_hex(digits),
-            Self::Written(Written::Repeat { body, times }) => body.bytes().repeat(*times),
-            Self::Written(Written::Parts(parts)) => parts.iter().flat_map(Self::bytes).collect(),
-        }
-    }
-}
-
-fn from_hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u32> = digits.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect()
-}
-
 /// What the client sends.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -278,70 +227,6 @@ fn unescape(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// What must come of a call. What is not named may be anything.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expect {
-    /// The response's status.
-    pub status: Option<u16>,
-    /// The response's body.
-    pub body: Option<BodyExpect>,
-    /// The response's headers; `null`: absent; `"*"`: there.
-    pub headers: BTreeMap<String, Option<String>>,
-    /// The response's trailers.
-    pub trailers: BTreeMap<String, Option<String>>,
-    /// How the response ended.
-    pub end: Option<End>,
-    /// Fields of `tollgate` in the access log; a subset. `null`: absent; `"*"`: there.
-    pub record: BTreeMap<String, Value>,
-    /// There is no record at all.
-    pub no_record: bool,
-    /// Other fields of the access log's line.
-    pub log: BTreeMap<String, Value>,
-    /// What the upstream saw.
-    pub upstream: Option<UpstreamExpect>,
-    /// Nothing reached the upstream.
-    pub not_sent: bool,
-    /// The filter made at most so many host calls, where the engine counts them.
-    pub host_calls_at_most: Option<u64>,
-}
-
-/// What a body must be.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BodyExpect {
-    /// Byte for byte what the other side sent.
-    Same,
-    /// The same with spaces behind it, which a filter may add where it had to announce the length beforehand.
-    SameThenSpaces,
-    /// Exactly this text.
-    Text(String),
-    /// JSON with at least these fields.
-    Json(Value),
-    /// All of these somewhere.
-    Contains(Vec<String>),
-    /// None of these anywhere.
-    Lacks(Vec<String>),
-}
-
-/// What the upstream saw.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct UpstreamExpect {
-    /// With query.
-    pub path: Option<String>,
-    /// `null`: absent; `"*"`: there.
-    pub headers: BTreeMap<String, Option<String>>,
-    /// The request's body.
-    pub body: Option<BodyExpect>,
-    /// The request's trailers.
-    pub trailers: BTreeMap<String, Option<String>>,
-    /// The first byte of the body came before the client had sent the last.
-    pub first_byte_early: bool,
-    /// How the request ended.
-    pub end: Option<End>,
-}
-
 impl File {
     /// The filter's configuration in the form that the file asks for.
     pub fn plugin(&self, configuration: &Value) -> Plugin {
@@ -387,19 +272,6 @@ fn load_file(path: &Path) -> Result<(String, File), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_body_can_be_written_in_several_forms() {
-        let check = |written: &str, expected: &[u8]| {
-            let body: Body = serde_json::from_str(written).unwrap();
-            assert_eq!(body.bytes(), expected, "{written}");
-        };
-        check(r#""plain""#, b"plain");
-        check(r#"{"json":{"a": [1, 2]}}"#, br#"{"a":[1,2]}"#);
-        check(r#"{"hex":"ff 00 7b"}"#, b"\xff\x00{");
-        check(r#"{"repeat":{"body":"ab","times":3}}"#, b"ababab");
-        check(r#"{"parts":["a",{"hex":"0a"},"b"]}"#, b"a\nb");
-    }
 
     #[test]
     fn header_values_can_hold_any_byte() {

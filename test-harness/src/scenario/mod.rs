@@ -1,9 +1,11 @@
 //! Scenarios: a configuration of the filter, calls, and what must come of them, as data in
 //! `test-harness/scenarios/*.yaml`. The same files run on every [`Engine`].
 
+mod body;
 mod check;
 #[cfg(feature = "host")]
 pub mod endure;
+mod expect;
 mod file;
 pub mod on_envoy;
 #[cfg(feature = "host")]
