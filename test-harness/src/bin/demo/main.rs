@@ -9,7 +9,7 @@ mod traffic;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ fn fail(why: &str) -> ExitCode {
 
 /// What was missing.
 fn demo(once: bool) -> Result<Vec<String>, Error> {
+    let interrupted = interruptions()?;
     let upstream = Upstream::start(stand_in::reply)?;
     let mut envoy = start_envoy(&upstream)?;
     println!(
@@ -72,7 +73,7 @@ fn demo(once: bool) -> Result<Vec<String>, Error> {
     let mut missing: Vec<String> = done.iter().flat_map(missing_in_call).collect();
     missing.extend(missing_in_stats(&series, &done));
     if !once && missing.is_empty() {
-        serve(&envoy)?;
+        serve(&envoy, &interrupted);
     }
     Ok(missing)
 }
@@ -195,12 +196,17 @@ fn missing_in_stats(series: &[Series], done: &[Done]) -> Vec<String> {
     wrong.map(|label| format!("spend by {label} differs from the log's {} USD", money::usd(logged))).collect()
 }
 
-/// Waits for Ctrl-C.
-fn serve(envoy: &Envoy) -> Result<(), Error> {
+/// Ctrl-C and SIGTERM, from now on. They do not end the process: whoever does that early leaves an Envoy behind.
+fn interruptions() -> Result<Receiver<()>, Error> {
     let (sender, receiver) = mpsc::channel();
     // Nobody listens any more after the first one, which is fine.
-    ctrlc::set_handler(move || sender.send(()).unwrap_or_default())
-        .map_err(|error| Error::File(format!("Ctrl-C: {error}")))?;
+    let handler = move || sender.send(()).unwrap_or_default();
+    ctrlc::set_handler(handler).map_err(|error| Error::File(format!("Ctrl-C: {error}")))?;
+    Ok(receiver)
+}
+
+/// Waits for Ctrl-C.
+fn serve(envoy: &Envoy, interrupted: &Receiver<()>) {
     let (address, admin) = (envoy.address(), envoy.admin_address());
     println!("\nTry it (the stand-in answers anything), then look at the stats:\n");
     println!(
@@ -214,6 +220,5 @@ fn serve(envoy: &Envoy) -> Result<(), Error> {
     println!("\nServing until Ctrl-C.");
     let _ = std::io::stdout().flush();
     // The sender lives as long as the handler, so this ends by Ctrl-C alone.
-    let _ = receiver.recv();
-    Ok(())
+    let _ = interrupted.recv();
 }
