@@ -134,3 +134,162 @@ fn azure_takes_option(path: &str) -> bool {
         None => path.contains("/v1/"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(method: &str, url: &str, upstream: Option<(&str, Option<DialectName>)>) -> String {
+        let (host, path) = url.split_once('/').unwrap_or((url, ""));
+        let path = format!("/{path}");
+        let head = RequestHead {
+            method,
+            host,
+            path: &path,
+            content_type: None,
+            content_encoding: None,
+            upgrade: None,
+        };
+        let include_usage = IncludeUsage::Auto;
+        let upstream =
+            upstream.map(|(name, dialect)| Upstream { provider: name.to_owned(), dialect, include_usage });
+        match classify(&head, upstream.as_ref()) {
+            Traffic::Llm(call) => {
+                let model = call.path_model().unwrap_or("-");
+                format!("{} {} {model}", call.provider(), call.operation().as_str())
+            }
+            Traffic::Unmetered(reason) => format!("unmetered: {}", reason.as_str()),
+            Traffic::Other => "other".to_owned(),
+        }
+    }
+
+    #[test]
+    fn hosts_and_paths_tell_the_call() {
+        let cases = [
+            ("POST", "API.OpenAI.com:443/v1/chat/completions?x=1", "openai chat -"),
+            ("POST", "api.openai.com/v1/fine_tuning/jobs", "unmetered: unknown_path"),
+            ("GET", "api.openai.com/v1/models", "unmetered: method"),
+            ("POST", "api.anthropic.com/v1/messages", "anthropic chat -"),
+            ("POST", "api.anthropic.com/v1/messages/count_tokens", "unmetered: unknown_path"),
+            (
+                "POST",
+                "res.openai.azure.com//openai/deployments/d%201/embeddings",
+                "azure.ai.openai embeddings d 1",
+            ),
+            (
+                "POST",
+                "generativelanguage.googleapis.com/v1/models/g:generateContent",
+                "gcp.gemini generate_content g",
+            ),
+            ("POST", "generativelanguage.googleapis.com/v1/models/g:countTokens", "unmetered: unknown_path"),
+            (
+                "POST",
+                "us-x-aiplatform.googleapis.com/v1/publishers/anthropic/models/c@1:rawPredict",
+                "gcp.vertex_ai chat c@1",
+            ),
+            (
+                "POST",
+                "bedrock-runtime.us-east-1.amazonaws.com/model/a.b%3A0/converse",
+                "aws.bedrock chat a.b:0",
+            ),
+            (
+                "POST",
+                "bedrock-runtime.us-east-1.amazonaws.com/model/arn:x/y/invoke",
+                "aws.bedrock chat arn:x/y",
+            ),
+            ("POST", "api.cohere.com/v2/rerank", "cohere rerank -"),
+            ("POST", "127.0.0.1:11434/api/generate", "ollama text_completion -"),
+            ("POST", "127.0.0.1:8080/api/generate", "other"),
+            ("POST", "gpu.corp/v1/chat/completions", "openai chat -"),
+            ("POST", "gpu.corp/v1/messages", "anthropic chat -"),
+            ("POST", "gpu.corp/v1/models/g:generateContent", "gcp.gemini generate_content g"),
+            ("POST", "shop.example/moderations", "other"),
+            ("POST", "shop.example/v1/orders", "other"),
+            ("GET", "shop.example/v1/chat/completions", "other"),
+            ("POST", "", "other"),
+        ];
+        for (method, url, expected) in cases {
+            assert_eq!(told(method, url, None), expected, "{method} {url}");
+        }
+    }
+
+    #[test]
+    fn a_configured_upstream_wins() {
+        let cases = [
+            ("llm.corp/v1/embeddings", None, "ours embeddings -"),
+            ("llm.corp/any/chat", Some(DialectName::Cohere), "unmetered: unknown_path"),
+            ("llm.corp/any/v2/chat", Some(DialectName::Cohere), "ours chat -"),
+            ("llm.corp/api/chat", Some(DialectName::Ollama), "ours chat -"),
+            ("api.openai.com/v1/chat/completions", Some(DialectName::OpenAi), "ours chat -"),
+            ("llm.corp/v1/chat/completions", Some(DialectName::Custom), "unmetered: dialect"),
+        ];
+        for (url, dialect, expected) in cases {
+            assert_eq!(told("POST", url, Some(("ours", dialect))), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_option_is_added_where_it_is_known_to_be_taken() {
+        use IncludeUsage::{Always, Auto, Never};
+        let cases = [
+            ("OpenAI takes it", "openai", "/v1/chat/completions", None, Auto, true),
+            ("but not under Responses", "openai", "/v1/responses", None, Always, false),
+            ("nor where the body is encoded", "openai", "/v1/chat/completions", Some("gzip"), Auto, false),
+            ("identity is no encoding", "openai", "/v1/chat/completions", Some("identity"), Auto, true),
+            ("nor where it is forbidden", "openai", "/v1/chat/completions", None, Never, false),
+            ("a stranger is not asked", "ours", "/v1/chat/completions", None, Auto, false),
+            ("unless it is told", "ours", "/v1/chat/completions", None, Always, true),
+            (
+                "Azure takes it of late",
+                "azure.ai.openai",
+                "/x/chat/completions?api-version=2024-10-21",
+                None,
+                Auto,
+                true,
+            ),
+            (
+                "not before",
+                "azure.ai.openai",
+                "/x/chat/completions?api-version=2024-02-01",
+                None,
+                Auto,
+                false,
+            ),
+            (
+                "and under its newest paths",
+                "azure.ai.openai",
+                "/openai/v1/chat/completions",
+                None,
+                Auto,
+                true,
+            ),
+        ];
+        for (name, provider, path, content_encoding, include_usage, expected) in cases {
+            let head = RequestHead {
+                method: "POST",
+                host: "h",
+                path,
+                content_type: None,
+                content_encoding,
+                upgrade: None,
+            };
+            let upstream = Upstream { provider: provider.to_owned(), dialect: None, include_usage };
+            let traffic = classify(&head, Some(&upstream));
+            assert!(matches!(traffic, Traffic::Llm(call) if call.may_inject() == expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn upgrades_are_never_metered() {
+        let head = |host| RequestHead {
+            method: "GET",
+            host,
+            path: "/v1/realtime",
+            content_type: None,
+            content_encoding: None,
+            upgrade: Some("websocket"),
+        };
+        assert!(matches!(classify(&head("api.openai.com"), None), Traffic::Unmetered(Reason::Upgrade)));
+        assert!(matches!(classify(&head("chat.example"), None), Traffic::Other));
+    }
+}
