@@ -187,7 +187,12 @@ impl Envoy {
         self.wait_for("Envoy to be ready", START, |envoy| {
             Ok(envoy.admin("/ready")?.starts_with("LIVE").then_some(()))
         })?;
-        self.listener = self.wait_for("a listener", START, Self::find_listener)?;
+        self.listener = self.wait_for("a listener", START, |envoy| {
+            if envoy.stat("listener_manager.lds.update_rejected")? > 0 {
+                return Err(Error::Proxy(format!("Envoy refused the listener:\n{}", envoy.last_words())));
+            }
+            envoy.find_listener()
+        })?;
         Ok(())
     }
 
