@@ -3,21 +3,19 @@
 
 extern crate alloc;
 
-#[path = "build/compile.rs"]
-mod compile;
-#[path = "build/date.rs"]
-mod date;
 #[path = "build/emit.rs"]
 mod emit;
-#[path = "build/file.rs"]
-mod file;
 
 // The same code that makes users' own cards at run time makes the tables here.
-#[expect(dead_code, reason = "the build needs only the writing half of these modules")]
 #[path = "src/assemble.rs"]
 mod assemble;
 #[path = "src/class.rs"]
 mod class;
+#[expect(dead_code, reason = "the build needs only the writing half of these modules")]
+#[path = "src/compile.rs"]
+mod compile;
+#[path = "src/date.rs"]
+mod date;
 #[path = "src/decimal.rs"]
 mod decimal;
 #[path = "src/digest.rs"]
@@ -25,6 +23,8 @@ mod digest;
 #[expect(dead_code, reason = "as above")]
 #[path = "src/error.rs"]
 mod error;
+#[path = "src/file.rs"]
+mod file;
 #[expect(dead_code, reason = "as above")]
 #[path = "src/index.rs"]
 mod index;
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let out = std::env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?;
-    let mut catalogue = compile::Catalogue::default();
+    let mut catalogue = compile::Compiler::default();
     let mut digest = digest::Digest::new();
     let paths = paths(Path::new("catalogue"))?;
     let mut files = Vec::new();
@@ -82,7 +82,8 @@ fn run() -> Result<(), String> {
     for (path, file) in &files {
         catalogue.add(file).map_err(|why| format!("{}: {why}", path.display()))?;
     }
-    let text = emit::rust(&catalogue.finish()?, &digest.hex());
+    let tables = catalogue.finish(|_| false).map_err(|why| format!("catalogue: {why}"))?;
+    let text = emit::rust(&tables, &digest.hex());
     fs::write(Path::new(&out).join("catalogue.rs"), text).map_err(|error| format!("{out}: {error}"))
 }
 

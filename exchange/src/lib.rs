@@ -12,6 +12,7 @@ mod config;
 mod exchange;
 mod head;
 mod outbox;
+mod refresh;
 mod reply;
 mod settle;
 mod stats;
@@ -21,6 +22,7 @@ pub use config::{Hold, Property, ResponseHeader, Rules, UnknownModel, Upstream, 
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};
 pub use outbox::{Outbox, Parcel};
+pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Counts, Finish, Settled};
 pub use stats::{Metric, MetricKind, MetricSink, SeriesPlaces, Stats};

@@ -1,12 +1,12 @@
 //! Tables -> Rust source of constants.
 
-use crate::compile::Tables;
+use crate::compile::OwnIndex;
 use crate::money::{Factor, Rate};
 use crate::tables::{Card, Fact, Row, Section, When};
 use std::fmt::Write;
 
 /// The source of the catalogue's constants.
-pub fn rust(tables: &Tables, version: &str) -> String {
+pub fn rust(tables: &OwnIndex, version: &str) -> String {
     let cards = &tables.cards;
     let mut out = String::from("// Made by build.rs from catalogue/*.json.\n");
     push(&mut out, format_args!("pub(super) const VERSION: &str = {version:?};"));
@@ -71,7 +71,7 @@ fn fact(fact: &Fact) -> String {
 
 fn when(when: &When) -> String {
     let period = format!("from: {}, until: {}", when.from, when.until);
-    let hours = format!("day_from: {}, day_until: {}", when.day_from, when.day_until);
+    let hours = format!("day_from: {}, day_until: {}, days: {}", when.day_from, when.day_until, when.days);
     format!("When {{ {period}, {hours}, first: {}, len: {} }}", when.first, when.len)
 }
 

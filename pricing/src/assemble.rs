@@ -5,7 +5,7 @@ use crate::class::Class;
 use crate::error::PriceError;
 use crate::money::{Factor, Rate};
 use crate::situation::DIMENSIONS;
-use crate::tables::{Card, Effect, Fact, Row, Section, Span, Tables, Terms, When};
+use crate::tables::{Card, EVERY_DAY, Effect, Fact, Row, Section, Span, Tables, Terms, When};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -19,6 +19,8 @@ pub(crate) struct Part {
     pub effect: Effect,
     pub period: (i64, i64),
     pub hours: (u32, u32),
+    /// A bit for each day of the week on which it counts.
+    pub days: u8,
     pub facts: Vec<(u8, String)>,
     pub rates: Vec<(Class, u64, Rate)>,
     pub factor: Option<Factor>,
@@ -30,6 +32,7 @@ impl Default for Part {
             effect: Effect::List,
             period: (i64::MIN, i64::MAX),
             hours: (0, 0),
+            days: EVERY_DAY,
             facts: Vec::new(),
             rates: Vec::new(),
             factor: None,
@@ -163,6 +166,7 @@ impl Assembly {
             until: part.period.1,
             day_from: part.hours.0,
             day_until: part.hours.1,
+            days: part.days,
             first,
             len: place(facts.len(), "facts")?,
         };

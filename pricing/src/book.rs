@@ -4,7 +4,9 @@ use crate::card::{CardBuilder, OwnCard};
 use crate::catalogue::{Found, catalogue};
 use crate::digest::Digest;
 use crate::error::PriceError;
+use crate::refreshed::Refreshed;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// A name, or the start or the end of one: `gpt-4o`, `ft:gpt-4o-*`, `*-mini`, `*`.
@@ -85,28 +87,44 @@ impl Override {
     }
 }
 
-/// What the filter looks prices up in: overrides first (the first that fits), then the catalogue.
+/// What the filter looks prices up in: overrides first (the first that fits), then prices that arrived while it runs,
+/// then the catalogue.
 #[derive(Clone, Debug)]
 pub struct PriceBook {
     overrides: Vec<Override>,
+    refreshed: Option<Arc<Refreshed>>,
     version: String,
 }
 
 impl PriceBook {
     /// A book of the catalogue and the user's own prices.
     pub fn new(overrides: Vec<Override>) -> PriceBook {
+        PriceBook::of(overrides, None)
+    }
+
+    /// A book of the same overrides with prices that have just arrived; those that arrived before are gone.
+    #[must_use]
+    pub fn refreshed(&self, refreshed: Arc<Refreshed>) -> PriceBook {
+        PriceBook::of(self.overrides.clone(), Some(refreshed))
+    }
+
+    fn of(overrides: Vec<Override>, refreshed: Option<Arc<Refreshed>>) -> PriceBook {
         let start = Digest::new().field(catalogue().version().as_bytes());
+        let start = refreshed.iter().fold(start, |digest, prices| digest.field(prices.version().as_bytes()));
         let digest = overrides.iter().fold(start, |digest, own| {
             let digest = digest.field(own.provider.as_bytes()).field(own.written.as_bytes());
-            own.card.digest(digest)
+            own.card.card().digest(digest)
         });
-        PriceBook { overrides, version: digest.hex() }
+        PriceBook { overrides, refreshed, version: digest.hex() }
     }
 
     /// The price of a model, as [`crate::Catalogue::find`] knows it, unless an override fits. The
     /// name is the catalogue's also then, or the override's pattern where the catalogue has none.
     pub fn find(&self, provider: &str, model: &str) -> Option<Found<'_>> {
-        let listed = catalogue().find(provider, model);
+        let listed = match &self.refreshed {
+            Some(refreshed) => refreshed.find(provider, model),
+            None => catalogue().find(provider, model),
+        };
         let own = self.overrides.iter().find(|own| own.provider == provider && own.model.matches(model));
         let Some(own) = own else { return listed };
         Some(Found {
@@ -117,7 +135,7 @@ impl PriceBook {
         })
     }
 
-    /// A digest of the catalogue and of all overrides, 32 hexadecimal digits.
+    /// A digest of the catalogue, of all overrides and of what arrived, 32 hexadecimal digits.
     pub fn version(&self) -> &str {
         &self.version
     }

@@ -2,6 +2,7 @@
 
 use crate::assemble::{Assembly, OwnTables, Part};
 use crate::class::Class;
+use crate::date;
 use crate::digest::Digest;
 use crate::error::PriceError;
 use crate::money::{Factor, Rate};
@@ -19,6 +20,16 @@ impl RateCard<'_> {
     /// Whether the model costs nothing by agreement (self-hosted), as opposed to having no price.
     pub fn is_free(&self) -> bool {
         self.card.terms == Terms::Free
+    }
+
+    /// Takes everything that makes a price into a digest.
+    pub(crate) fn digest(&self, digest: Digest) -> Digest {
+        let digest = digest.number(u64::from(self.is_free()));
+        self.tables.sections_of(self.card).iter().fold(digest, |digest, section| {
+            let digest = digest.number(section.effect as u64);
+            let digest = self.tables.digest_when(*section, digest);
+            self.tables.digest_prices(*section, digest)
+        })
     }
 }
 
@@ -42,17 +53,6 @@ impl OwnCard {
         let mut assembly = Assembly::default();
         let card = assembly.card(parts, terms)?;
         Ok(OwnCard { tables: assembly.finish(), card })
-    }
-
-    /// Takes everything that makes a price into a digest.
-    pub(crate) fn digest(&self, digest: Digest) -> Digest {
-        let card = self.card();
-        let digest = digest.number(u64::from(card.is_free()));
-        card.tables.sections_of(self.card).iter().fold(digest, |digest, section| {
-            let digest = digest.number(section.effect as u64);
-            let digest = card.tables.digest_when(*section, digest);
-            card.tables.digest_prices(*section, digest)
-        })
     }
 
     /// The card to quote from.
@@ -161,6 +161,15 @@ impl Prices {
     /// A second that no day has.
     pub fn daily(mut self, from_s: u32, until_s: u32) -> Result<Prices, PriceError> {
         self.part.hours(from_s, until_s)?;
+        Ok(self)
+    }
+
+    /// Counts only on these days of the week (UTC), `mon` to `sun`.
+    ///
+    /// # Errors
+    /// A day that is none.
+    pub fn weekdays(mut self, names: &[&str]) -> Result<Prices, PriceError> {
+        self.part.days = names.iter().try_fold(0, |days, name| Ok(days | date::weekday(name)?))?;
         Ok(self)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::card::RateCard;
 use crate::index::{Entry, Index, Provider};
+use crate::tables::{Card, Terms};
 use alloc::format;
 
 /// The catalogue: every model of every provider that we have a price for.
@@ -35,29 +36,12 @@ impl Catalogue {
     /// `aws.bedrock`) or a name of the sources; `model` is as it stood on the wire: a name, a dated
     /// snapshot, an alias, a fine-tune, with a region or path before it.
     pub fn find(&self, provider: &str, model: &str) -> Option<Found<'static>> {
-        let (place, model) = match self.index.place(provider) {
-            Some(place) => (place, model),
-            None => self.routed(provider, model)?,
-        };
-        self.index.find(place, model).map(|(provider, entry)| self.found(provider, entry))
+        self.index.find(provider, model)
     }
 
-    /// Hugging Face's router has no prices of its own; `model:groq` is sold by `huggingface_groq`.
-    fn routed<'a>(&self, provider: &str, model: &'a str) -> Option<(u16, &'a str)> {
-        let (model, seller) = model.rsplit_once(':')?;
-        Some((self.index.place(&format!("{provider}_{seller}"))?, model))
-    }
-
-    fn found(&self, provider: &Provider, entry: &Entry) -> Found<'static> {
-        let tables = self.index.tables;
-        let none = crate::tables::Card { first: 0, len: 0, terms: crate::tables::Terms::Priced };
-        let card = tables.cards.get(usize::from(entry.card)).copied().unwrap_or(none);
-        Found {
-            name: tables.text(entry.name),
-            provider: tables.text(provider.name),
-            card: RateCard { tables, card },
-            retires_day: Some(entry.retires).filter(|day| *day > 0),
-        }
+    /// The price of a model that is named whole; no rules, no families of snapshots.
+    pub(crate) fn find_whole(&self, provider: &str, model: &str) -> Option<Found<'static>> {
+        self.index.find_whole(provider, model)
     }
 
     /// Whether the provider is one of ours, in any spelling.
@@ -72,7 +56,46 @@ impl Catalogue {
 
     /// The canonical names of all models, with their providers.
     pub fn models(&self) -> impl Iterator<Item = Found<'static>> + '_ {
-        self.index.owned().map(|(provider, entry)| self.found(provider, entry))
+        self.index.owned().map(|(provider, entry)| self.index.found(provider, entry))
+    }
+}
+
+impl<'a> Index<'a> {
+    /// The price of a model, by ever looser readings of its name.
+    pub(crate) fn find(&self, provider: &str, model: &str) -> Option<Found<'a>> {
+        let (place, model) = self.seller(provider, model)?;
+        self.search(place, model).map(|(provider, entry)| self.found(provider, entry))
+    }
+
+    /// The price of a model that is named whole.
+    pub(crate) fn find_whole(&self, provider: &str, model: &str) -> Option<Found<'a>> {
+        let (place, model) = self.seller(provider, model)?;
+        self.search_whole(place, model).map(|(provider, entry)| self.found(provider, entry))
+    }
+
+    /// Hugging Face's router has no prices of its own; `model:groq` is sold by `huggingface_groq`.
+    fn seller<'m>(&self, provider: &str, model: &'m str) -> Option<(u16, &'m str)> {
+        if let Some(place) = self.place(provider) {
+            return Some((place, model));
+        }
+        let (model, seller) = model.rsplit_once(':')?;
+        Some((self.place(&format!("{provider}_{seller}"))?, model))
+    }
+
+    fn found(&self, provider: &Provider, entry: &Entry) -> Found<'a> {
+        Found {
+            name: self.tables.text(entry.name),
+            provider: self.tables.text(provider.name),
+            card: self.card(entry),
+            retires_day: Some(entry.retires).filter(|day| *day > 0),
+        }
+    }
+
+    /// The prices of an entry.
+    pub(crate) fn card(&self, entry: &Entry) -> RateCard<'a> {
+        let none = Card { first: 0, len: 0, terms: Terms::Priced };
+        let card = self.tables.cards.get(usize::from(entry.card)).copied().unwrap_or(none);
+        RateCard { tables: self.tables, card }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What can be wrong with a price, and with a quote.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
 /// A price, rate, factor or rule that cannot be read.
@@ -26,6 +28,18 @@ pub enum PriceError {
     TooMany(Box<str>),
     /// A period that ends before it starts, or a time of day that is none.
     Period(Box<str>),
+    /// Not a day as `YYYY-MM-DD`.
+    Date(Box<str>),
+    /// Not a time of day as `HH:MM`.
+    Time(Box<str>),
+    /// Not one of `mon` to `sun`.
+    Weekday(Box<str>),
+    /// Not a whole number.
+    Number(Box<str>),
+    /// A name that leads to two models, or to two providers.
+    NamedTwice(Box<str>),
+    /// A provider that no file is about.
+    UnknownProvider(Box<str>),
 }
 
 impl fmt::Display for PriceError {
@@ -43,11 +57,52 @@ impl fmt::Display for PriceError {
             PriceError::Duplicate(text) => write!(out, "priced twice: `{text}`"),
             PriceError::TooMany(text) => write!(out, "too many parts: `{text}`"),
             PriceError::Period(text) => write!(out, "not a period: `{text}`"),
+            PriceError::Date(text) => write!(out, "not a date: `{text}`"),
+            PriceError::Time(text) => write!(out, "not a time of day: `{text}`"),
+            PriceError::Weekday(text) => write!(out, "not a day of the week, `mon` to `sun`: `{text}`"),
+            PriceError::Number(text) => write!(out, "not a whole number: `{text}`"),
+            PriceError::NamedTwice(text) => write!(out, "named twice: `{text}`"),
+            PriceError::UnknownProvider(text) => write!(out, "no such provider: `{text}`"),
         }
     }
 }
 
 impl core::error::Error for PriceError {}
+
+/// What is wrong with a catalogue's file, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueError {
+    /// The field, as `models[3].lists[0].rates.input`.
+    pub path: String,
+    /// What is wrong with it.
+    pub why: PriceError,
+}
+
+impl CatalogueError {
+    /// The same error, seen from one level further out.
+    pub(crate) fn within(self, outer: &str) -> CatalogueError {
+        let flush = outer.is_empty() || self.path.is_empty() || self.path.starts_with('[');
+        let joint = if flush { "" } else { "." };
+        CatalogueError { path: format!("{outer}{joint}{}", self.path), why: self.why }
+    }
+}
+
+impl From<PriceError> for CatalogueError {
+    fn from(why: PriceError) -> CatalogueError {
+        CatalogueError { path: String::new(), why }
+    }
+}
+
+impl fmt::Display for CatalogueError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(out, "{}: ", self.path)?;
+        }
+        write!(out, "{}", self.why)
+    }
+}
+
+impl core::error::Error for CatalogueError {}
 
 /// Why no exact price could be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

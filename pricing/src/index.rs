@@ -86,19 +86,27 @@ impl<'a> Index<'a> {
 
     /// The entry of a model with the provider that sells it: by its name as it stands, then by ever
     /// looser readings of it.
-    pub fn find(&self, place: Place, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+    pub fn search(&self, place: Place, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+        // Nearly all names are whole names; the rules are tried for the others only.
+        if let Some(found) = self.search_whole(place, model) {
+            return Some(found);
+        }
         let model = lower(model);
         let bare = without_path(&model);
         let provider = self.provider(place)?;
-        // Nearly all names are whole names; the rules are tried for the others only.
-        let whole = self.whole_name(provider, &model).or_else(|| self.whole_name(provider, bare));
-        if let Some(entry) = whole {
-            return Some((provider, self.entries.get(usize::from(entry))?));
-        }
         let written = self.find_as_written(provider, &model);
         let known =
             written.or_else(|| if bare == model { None } else { self.find_as_written(provider, bare) });
         known.or_else(|| self.find_snapshot(provider, bare))
+    }
+
+    /// The entry of a model by its whole name, or by the last part of its path.
+    pub fn search_whole(&self, place: Place, model: &str) -> Option<(&'a Provider, &'a Entry)> {
+        let model = lower(model);
+        let provider = self.provider(place)?;
+        let entry = self.whole_name(provider, &model);
+        let entry = entry.or_else(|| self.whole_name(provider, without_path(&model)))?;
+        Some((provider, self.entries.get(usize::from(entry))?))
     }
 
     fn find_as_written(&self, provider: &'a Provider, model: &str) -> Option<(&'a Provider, &'a Entry)> {

@@ -65,6 +65,7 @@ impl Situation<'_> {
         let Some(when) = tables.whens.get(usize::from(section.when)) else { return false };
         self.in_period(when)
             && self.in_hours(when)
+            && self.on_day(when)
             && tables.facts_of(when).iter().all(|fact| {
                 let seen = self.dimension(fact.dimension);
                 seen.is_some_and(|seen| same(seen, tables.text(fact.value)))
@@ -73,6 +74,12 @@ impl Situation<'_> {
 
     fn in_period(&self, when: &When) -> bool {
         when.from <= self.time_unix_s && self.time_unix_s < when.until
+    }
+
+    fn on_day(&self, when: &When) -> bool {
+        let day = self.time_unix_s.div_euclid(DAY_S).wrapping_add(EPOCH_WEEKDAY).rem_euclid(7);
+        let days = u32::try_from(day).ok().and_then(|day| when.days.checked_shr(day));
+        days.is_some_and(|days| days & 1 == 1)
     }
 
     fn in_hours(&self, when: &When) -> bool {
@@ -85,6 +92,9 @@ impl Situation<'_> {
         if from < until { begun && open } else { begun || open }
     }
 }
+
+/// Days of the week from Monday to the first day of the Unix epoch, a Thursday.
+const EPOCH_WEEKDAY: i64 = 3;
 
 /// Providers write the same tier as `flex` and `ON_DEMAND_FLEX`. `!global` wants anything but that.
 fn same(seen: &str, wanted: &str) -> bool {

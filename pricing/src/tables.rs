@@ -40,6 +40,9 @@ pub(crate) struct Section {
     pub first: u16,
 }
 
+/// `When::days` of what counts on every day.
+pub(crate) const EVERY_DAY: u8 = 0x7f;
+
 /// A condition: a period, a time of day, and facts about the call, all of which must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct When {
@@ -51,6 +54,8 @@ pub(crate) struct When {
     pub day_from: u32,
     /// In force before this second of the UTC day. Both 0: all day.
     pub day_until: u32,
+    /// In force on these days of the week (UTC): a bit for each, Monday's is the lowest.
+    pub days: u8,
     /// Place in `Tables::facts`.
     pub first: u16,
     pub len: u8,
@@ -151,7 +156,7 @@ impl<'a> Tables<'a> {
     pub fn digest_when(&self, section: Section, digest: Digest) -> Digest {
         let Some(when) = self.whens.get(usize::from(section.when)) else { return digest };
         let period = [when.from.cast_unsigned(), when.until.cast_unsigned()];
-        let hours = [u64::from(when.day_from), u64::from(when.day_until)];
+        let hours = [when.day_from, when.day_until, u32::from(when.days)].map(u64::from);
         let digest = period.into_iter().chain(hours).fold(digest, Digest::number);
         self.facts_of(when).iter().fold(digest, |digest, fact| {
             digest.number(u64::from(fact.dimension)).field(self.bytes(fact.value))

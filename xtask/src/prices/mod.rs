@@ -3,7 +3,7 @@
 
 mod amount;
 mod decisions;
-#[path = "../../../pricing/build/file.rs"]
+#[path = "../../../pricing/src/file.rs"]
 mod file;
 mod genai;
 mod litellm;

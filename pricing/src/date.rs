@@ -1,8 +1,20 @@
-//! Dates and times of the catalogue's files as numbers.
+//! Dates, times and days of the week of the catalogue's files as numbers.
+
+use crate::error::PriceError;
+
+/// The days of the week in the order of their bits, Monday first.
+const DAYS: [(&str, u8); 7] =
+    [("mon", 1), ("tue", 2), ("wed", 4), ("thu", 8), ("fri", 16), ("sat", 32), ("sun", 64)];
+
+/// The bit of a day of the week.
+pub fn weekday(name: &str) -> Result<u8, PriceError> {
+    let day = DAYS.iter().find(|(known, _)| *known == name);
+    day.map(|(_, bit)| *bit).ok_or_else(|| PriceError::Weekday(name.into()))
+}
 
 /// The day since the Unix epoch of a `YYYY-MM-DD`.
-pub fn day(text: &str) -> Result<i64, String> {
-    let bad = || format!("not a date: `{text}`");
+pub fn day(text: &str) -> Result<i64, PriceError> {
+    let bad = || PriceError::Date(text.into());
     let mut parts = text.splitn(3, '-').map(str::parse::<i64>);
     let mut next = || parts.next().and_then(Result::ok).ok_or_else(bad);
     let (year, month, day) = (next()?, next()?, next()?);
@@ -17,8 +29,8 @@ pub fn day(text: &str) -> Result<i64, String> {
 }
 
 /// The second of the day of an `HH:MM`.
-pub fn second(text: &str) -> Result<u32, String> {
-    let bad = || format!("not a time of day: `{text}`");
+pub fn second(text: &str) -> Result<u32, PriceError> {
+    let bad = || PriceError::Time(text.into());
     let (hour, minute) = text.split_once(':').ok_or_else(bad)?;
     let hour = hour.parse::<u32>().ok().filter(|hour| *hour < 24).ok_or_else(bad)?;
     let minute = minute.parse::<u32>().ok().filter(|minute| *minute < 60).ok_or_else(bad)?;

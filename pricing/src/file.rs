@@ -1,8 +1,13 @@
-//! The form of a catalogue file, `catalogue/<provider>.json`. The build reads it, `cargo xtask
-//! prices` writes it.
+//! The form of a catalogue file, `catalogue/<provider>.json`. `cargo xtask prices` writes it, the build and a filter
+//! that refreshes its prices read it.
 
+// Here and not at the root, since other crates' builds use this file as it stands.
+extern crate alloc;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The prices of one provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,12 +65,16 @@ pub struct Model {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Matches {
+    /// Whole names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub equals: Vec<String>,
+    /// How names begin.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<String>,
+    /// How names end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suffix: Vec<String>,
+    /// What names have anywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contains: Vec<String>,
     /// A prefix that a digit follows.
@@ -102,9 +111,13 @@ pub struct Prices {
     /// Between these times of the UTC day, `HH:MM`; may run over midnight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daily: Option<(String, String)>,
+    /// On these days of the week (UTC), `mon` to `sun`; every day if none is named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weekdays: Vec<String>,
     /// What the call must show, as `service_tier: flex`; `!global` is anything known but `global`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub when: BTreeMap<String, String>,
+    /// The rates, by class.
     pub rates: BTreeMap<String, String>,
 }
 
