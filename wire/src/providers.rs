@@ -154,8 +154,37 @@ pub(crate) fn by_host(host: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|provider| provider.hosts.iter().any(|pattern| matches(pattern, host)))
 }
 
-/// The habits of the provider with that name.
+/// Hugging Face's router hands calls on to sellers, each with its own prices: the first segment of the path
+/// names the seller, and the provider is then known by both names.
+static SELLERS: &[(&str, &str)] = &[
+    ("cerebras", "huggingface_cerebras"),
+    ("fireworks-ai", "huggingface_fireworks-ai"),
+    ("groq", "huggingface_groq"),
+    ("hyperbolic", "huggingface_hyperbolic"),
+    ("nebius", "huggingface_nebius"),
+    ("novita", "huggingface_novita"),
+    ("nscale", "huggingface_nscale"),
+    ("ovhcloud", "huggingface_ovhcloud"),
+    ("publicai", "huggingface_publicai"),
+    ("sambanova", "huggingface_sambanova"),
+    ("together", "huggingface_together"),
+];
+
+impl Provider {
+    /// The name of the provider, or of the seller behind it where the path names one.
+    pub(crate) fn name_under(&self, segments: &[&str]) -> &'static str {
+        let first = segments.first().filter(|_| self.name == ROUTER);
+        let seller = first.and_then(|first| SELLERS.iter().find(|(seller, _)| seller == first));
+        seller.map_or(self.name, |(_, name)| name)
+    }
+}
+
+/// The provider that is a router to [`SELLERS`].
+const ROUTER: &str = "huggingface";
+
+/// The habits of the provider with that name. A seller behind a router has the router's.
 pub(crate) fn habits(name: &str) -> &'static [Habit] {
+    let name = if SELLERS.iter().any(|(_, both)| *both == name) { ROUTER } else { name };
     PROVIDERS.iter().find(|provider| provider.name == name).map_or(&[], |provider| provider.habits)
 }
 
@@ -197,5 +226,77 @@ mod tests {
         for (host, expected) in cases {
             assert_eq!(by_host(host).map(|provider| provider.name), expected, "`{host}`");
         }
+    }
+
+    /// Providers that the price catalogue does not know, each with the reason.
+    const UNPRICED: [(&str, &str); 10] = [
+        ("aws.sagemaker", "bills the machines of one's own endpoint by the hour, not tokens"),
+        ("github", "GitHub Models: no list price by token in any source of the catalogue"),
+        ("heroku", "sold as an add-on; no list price in any source of the catalogue"),
+        ("huggingface", "the router: the seller's price counts, by path or by `model:seller`"),
+        ("nvidia", "a free trial of self-hosted models; no list price"),
+        ("ollama", "self-hosted, or a flat subscription"),
+        ("portkey", "a gateway: the provider behind it bills"),
+        ("siliconflow", "no list price in any source of the catalogue"),
+        ("venice", "no list price in any source of the catalogue"),
+        ("writer", "no list price in any source of the catalogue"),
+    ];
+
+    fn names() -> impl Iterator<Item = &'static str> {
+        let sellers = SELLERS.iter().map(|(_, name)| *name);
+        PROVIDERS.iter().map(|provider| provider.name).chain(sellers)
+    }
+
+    #[test]
+    fn every_name_has_prices_or_a_reason_why_not() {
+        let catalogue = tollgate_pricing::catalogue();
+        for name in names() {
+            let excused = UNPRICED.iter().any(|(unpriced, _)| *unpriced == name);
+            assert_ne!(catalogue.provider_known(name), excused, "`{name}`");
+        }
+        for (unpriced, _) in UNPRICED {
+            assert!(names().any(|name| name == unpriced), "`{unpriced}` is not given by any host");
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_of_opentelemetry() {
+        // The well-known values of `gen_ai.provider.name` in the semantic conventions.
+        let conventions = [
+            "anthropic",
+            "aws.bedrock",
+            "azure.ai.inference",
+            "azure.ai.openai",
+            "cohere",
+            "deepseek",
+            "gcp.gemini",
+            "gcp.gen_ai",
+            "gcp.vertex_ai",
+            "groq",
+            "ibm.watsonx.ai",
+            "mistral_ai",
+            "openai",
+            "perplexity",
+            "x_ai",
+        ];
+        for convention in conventions {
+            assert!(names().any(|name| name == convention), "`{convention}`");
+        }
+    }
+
+    #[test]
+    fn a_router_is_named_with_its_seller() {
+        let router = by_host("router.huggingface.co").unwrap();
+        let cases = [
+            ("huggingface_nebius", &["nebius", "v1", "chat", "completions"][..]),
+            ("huggingface", &["v1", "chat", "completions"]),
+            ("huggingface", &["stranger", "v1", "chat", "completions"]),
+            ("huggingface", &[]),
+        ];
+        for (expected, segments) in cases {
+            assert_eq!(router.name_under(segments), expected, "{segments:?}");
+            assert_eq!(habits(expected), router.habits, "{expected}");
+        }
+        assert_eq!(by_host("api.openai.com").unwrap().name_under(&["nebius"]), "openai");
     }
 }

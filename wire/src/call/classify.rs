@@ -27,7 +27,7 @@ pub fn classify(head: &RequestHead<'_>, upstream: Option<&Upstream>) -> Traffic 
     if head.method != "POST" {
         return unmetered(Reason::Method, is_llm);
     }
-    let provider = provider_name(&host, known, upstream, route);
+    let provider = provider_name(&host, known, upstream, route, &segments);
     let body = RequestBody::new(head);
     let injects = body == RequestBody::Json && takes_option(head, upstream, route, &provider);
     Traffic::Llm(Call { provider, route, path_model, injects, body })
@@ -102,10 +102,11 @@ fn provider_name(
     known: Option<&'static Provider>,
     upstream: Option<&Upstream>,
     route: &Route,
+    segments: &[&str],
 ) -> Cow<'static, str> {
     match (upstream, known) {
         (Some(upstream), _) => Cow::Owned(upstream.provider.clone()),
-        (None, Some(provider)) => Cow::Borrowed(provider.name),
+        (None, Some(provider)) => Cow::Borrowed(provider.name_under(segments)),
         (None, None) if host.is_ollama => Cow::Borrowed("ollama"),
         (None, None) => Cow::Borrowed(route.dialect.errors.default_provider()),
     }
@@ -206,6 +207,7 @@ mod tests {
             ("POST", "shop.example/moderations", "other"),
             ("POST", "shop.example/v1/orders", "other"),
             ("GET", "shop.example/v1/chat/completions", "other"),
+            ("POST", "router.huggingface.co/nebius/v1/chat/completions", "huggingface_nebius chat -"),
             ("POST", "", "other"),
         ];
         for (method, url, expected) in cases {
