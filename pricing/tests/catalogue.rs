@@ -42,6 +42,48 @@ fn names_lead_to_models() {
     }
 }
 
+/// 2026-11-20, a Friday, at midnight UTC.
+const FRIDAY_S: i64 = 1_795_132_800;
+const HOUR_S: i64 = 3600;
+
+#[test]
+fn prices_know_the_place_the_day_and_the_hour() {
+    let night = |day: i64, hour: i64| FRIDAY_S + day * 24 * HOUR_S + hour * HOUR_S;
+    let now = night(0, 12);
+    let cases = [
+        ("DeepSeek's peak hours", "deepseek", "deepseek-v4-pro", None, night(0, 2), "0.00132"),
+        ("between them", "deepseek", "deepseek-v4-pro", None, night(0, 5), "0.00066"),
+        ("there is no peak on Saturdays", "deepseek", "deepseek-v4-pro", None, night(1, 2), "0.00066"),
+        ("nor on Sundays", "deepseek", "deepseek-v4-pro", None, night(2, 7), "0.00066"),
+        ("it is back on Mondays", "deepseek", "deepseek-v4-pro", None, night(3, 7), "0.00132"),
+        ("Tencent sells it alike", "tencent", "deepseek-v4-pro-0813", None, night(0, 2), "0.00132"),
+        ("off-peak after ten", "tencent", "deepseek-v4-pro-0813", None, night(0, 10), "0.00066"),
+        ("and on Saturdays", "tencent", "deepseek-v4-pro-0813", None, night(1, 2), "0.00066"),
+        ("AI Studio has no regions", "gcp.gemini", "gemini-3.8-flash", None, now, "0.00075"),
+        ("Vertex's global endpoint", "gcp.vertex_ai", "gemini-3.8-flash", Some("global"), now, "0.00075"),
+        ("Vertex's regions", "gcp.vertex_ai", "gemini-3.8-flash", Some("us-central1"), now, "0.000825"),
+        (
+            "Claude in a region",
+            "gcp.vertex_ai",
+            "claude-haiku-4-5@20251001",
+            Some("europe-west1"),
+            now,
+            "0.0011",
+        ),
+        ("OpenAI in Europe", "openai", "gpt-5.4", Some("eu"), now, "0.00275"),
+        ("a region of Bedrock", "aws.bedrock", "deepseek.v3.2", Some("ap-northeast-1"), now, "0.00074"),
+        ("another one", "aws.bedrock", "deepseek.v3.2", Some("us-east-1"), now, "0.00062"),
+    ];
+    for (name, provider, model, region, time_unix_s, expected) in cases {
+        let found = catalogue().find(provider, model).unwrap();
+        let mut usage = Usage::default();
+        usage.tokens.set(TokenKind::Input, 1000);
+        let situation = Situation { time_unix_s, region, ..Situation::default() };
+        let total = quote(&found.card, &usage, &situation, &[]).unwrap().total;
+        assert_eq!(total.to_string(), expected, "{name}");
+    }
+}
+
 #[test]
 fn every_model_is_found_by_its_own_name() {
     let mut models = 0;

@@ -242,7 +242,15 @@ fn times() -> Vec<Case> {
     let two = || prices(&[("input", "2")]);
     let dated = || card(&[("input", "1")]).list(two().between(NOON_S, NOON_S + HOUR_S).unwrap());
     let night = || card(&[("input", "1")]).list(two().daily(22 * 3600, 2 * 3600).unwrap());
+    let weekdays =
+        || card(&[("input", "1")]).list(two().weekdays(&["mon", "tue", "wed", "thu", "fri"]).unwrap());
     vec![
+        at("on a Friday, a price for weekdays", weekdays(), 11, "2"),
+        at("not on a Saturday", weekdays(), 12, "1"),
+        at("nor on a Sunday", weekdays(), 59, "1"),
+        at("on a Monday again", weekdays(), 60, "2"),
+        at("on the first day of 1970, a Thursday", weekdays(), -(NOON_S / HOUR_S), "2"),
+        at("on the last Sunday before it", weekdays(), -(NOON_S / HOUR_S) - 73, "1"),
         at("before its start a price does not count", dated(), -1, "1"),
         at("at its start it does", dated(), 0, "2"),
         at("at its end it no longer does", dated(), 1, "1"),
@@ -386,6 +394,7 @@ fn cards_that_contradict_themselves_are_refused() {
     assert_eq!(Prices::new().when("tier", "x").err(), Some(PriceError::UnknownDimension("tier".into())));
     assert!(Prices::new().between(5, 5).is_err());
     assert!(Prices::new().daily(90_000, 0).is_err());
+    assert!(Prices::new().weekdays(&["Monday"]).is_err());
 }
 
 fn case(name: &'static str, card: CardBuilder) -> Case {

@@ -30,6 +30,9 @@ pub struct Decision {
     set: BTreeMap<String, String>,
     #[serde(default)]
     when: BTreeMap<String, String>,
+    /// Days of the week (UTC) to which the lists with a time of day are narrowed.
+    #[serde(default)]
+    weekdays: Vec<String>,
     /// Classes to take out everywhere.
     #[serde(default)]
     remove: Vec<String>,
@@ -75,6 +78,10 @@ impl Decision {
         model.matches.equals.extend(self.names.iter().cloned());
         for prices in model.lists.iter_mut().chain(&mut model.variants) {
             prices.rates.retain(|class, _| !self.remove.contains(class));
+        }
+        if !self.weekdays.is_empty() {
+            let timed = model.lists.iter_mut().filter(|list| list.daily.is_some());
+            timed.for_each(|list| list.weekdays = self.weekdays.clone());
         }
         if !self.when.is_empty() {
             let prices = Prices { when: self.when.clone(), rates: self.set.clone(), ..Prices::default() };

@@ -2,6 +2,7 @@
 
 use super::amount::shifted;
 use super::file::{Model, Prices, Uplift};
+use super::off_peak;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -116,6 +117,7 @@ fn item(name: &str, entry: &Value, checked: &str) -> Result<Option<Item>, String
     model.source = SOURCE.into();
     model.checked = checked.into();
     model.retires = date(&entry["deprecation_date"]);
+    model.variants.extend(off_peak::variants(&entry["off_peak_pricing"])?);
     Ok(Some(Item { provider: provider.into(), model, when }))
 }
 
@@ -207,7 +209,7 @@ impl Collected {
     }
 
     fn priced(&self, key: &str, mode: &str, usd: &str) -> Result<Option<(&'static str, String)>, String> {
-        if let Some((_, class)) = TOKENS.iter().find(|(name, _)| *name == key) {
+        if let Some(class) = token_class(key) {
             return Ok(Some((class, shifted(usd, 6)?)));
         }
         let unit =
@@ -305,6 +307,16 @@ fn tier(key: &str) -> (&str, u64) {
     let split = key.strip_suffix("k_tokens").and_then(|key| key.rsplit_once("_above_"));
     let tier = split.and_then(|(key, thousands)| Some((key, thousands.parse::<u64>().ok()? * 1000)));
     tier.unwrap_or((key, 0))
+}
+
+/// Our class of a price key for tokens.
+pub fn token_class(key: &str) -> Option<&'static str> {
+    TOKENS.iter().find(|(name, _)| *name == key).map(|(_, class)| *class)
+}
+
+/// A price per token as one per million.
+pub fn per_million(value: &Value) -> Result<String, String> {
+    shifted(&number(value).ok_or_else(|| format!("not a price: {value}"))?, 6)
 }
 
 fn number(value: &Value) -> Option<String> {

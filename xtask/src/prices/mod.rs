@@ -10,6 +10,7 @@ mod litellm;
 mod measure;
 mod merge;
 mod names;
+mod off_peak;
 mod packages;
 pub mod price;
 mod report;
