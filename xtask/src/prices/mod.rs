@@ -39,7 +39,12 @@ pub fn run(args: &[String]) -> Result<(), String> {
         [first, rest @ ..] if first == "price" => return price::run(rest),
         [first, rest @ ..] if first == "--against" => return price::ask_logs("against", rest),
         [flag, folder] if flag == "--wheels" => packages::in_folder(Path::new(folder))?,
-        _ => return Err(format!("unknown arguments `{}`, expected none, `--against LOG...` or `--wheels DIR`", args.join(" "))),
+        _ => {
+            return Err(format!(
+                "unknown arguments `{}`, expected none, `--against LOG...` or `--wheels DIR`",
+                args.join(" ")
+            ));
+        }
     };
     let dump = packages::dump(&wheels)?;
     let folder = catalogue();
