@@ -8,6 +8,8 @@ mod against;
 mod money;
 mod price;
 mod reader;
+#[cfg(test)]
+mod recorded;
 mod requote;
 mod verify;
 
