@@ -133,7 +133,8 @@ impl Entry {
     }
 
     /// What was used in the window that holds `now`.
-    pub fn used(&self, window: Window, now: i64) -> i128 {
+    #[cfg(test)]
+    fn used(&self, window: Window, now: i64) -> i128 {
         if self.window_start == window.span(now).0 { self.used } else { 0 }
     }
 
@@ -316,7 +317,7 @@ pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admissi
 }
 
 /// Gives back what `answers` put aside, last first. A store that fails here leaves a lease that expires.
-pub fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64) {
+fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64) {
     for (op, answer) in ops.iter().zip(answers).rev() {
         if let Answer::Reserved(lease) = answer {
             let _expires_by_itself = change_one(store, op, Change::Settle { lease: *lease, actual: 0 }, now);
@@ -324,19 +325,26 @@ pub fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: 
     }
 }
 
+/// Books a call: every counter for itself, so that one that cannot be written keeps no other from being settled. The answer is
+/// what could not be written.
+pub fn book(store: &impl SharedStore, ops: &[Op], now: i64) -> Vec<Op> {
+    ops.iter().filter(|op| change_one(store, op, op.change, now).is_err()).cloned().collect()
+}
+
 fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Result<Answer, StoreFailure> {
     let mut key = op.key.as_str();
     for _ in 0..MAX_CONFLICTS {
         let found = store.read(key)?;
-        if found.is_none() && key != op.budget.overflow_key && !claim_key(store, &op.budget)? {
-            key = &op.budget.overflow_key;
-            continue;
-        }
         // Bytes that cannot be read were written by another version under the same key: start afresh.
         let entry = found.as_ref().and_then(|(bytes, _)| Entry::from_bytes(bytes).ok()).unwrap_or_default();
         let (next, answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
         if matches!(answer, Answer::Refused { .. }) {
             return Ok(answer);
+        }
+        // Only what is written takes one of the bounded places.
+        if found.is_none() && key != op.budget.overflow_key && !claim_key(store, &op.budget)? {
+            key = &op.budget.overflow_key;
+            continue;
         }
         if store.swap(key, &next.to_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
             return Ok(answer);

@@ -14,7 +14,7 @@ mod window;
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use ledger::{
     Admission, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, ReservationId, SharedStore,
-    StoreFailure, Swap, claim_place, perform, roll_back,
+    StoreFailure, Swap, book, claim_place, perform,
 };
 pub use quota::{
     Charge, Limit, Mode, OnFailure, Quota, QuotaRule, RawQuota, RawStore, Sent, Store, StoreRef, Usage,

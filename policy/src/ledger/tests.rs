@@ -147,6 +147,25 @@ fn places_are_taken_once_and_run_out() {
 }
 
 #[test]
+fn a_refused_call_takes_no_place() {
+    let store = Memory::default();
+    for index in 0..10 {
+        let refused = perform(&store, &[op(&format!("k{index}"), reserve(1, 0))], NOON);
+        assert!(matches!(refused, Ok(Admission::Refused { .. })));
+    }
+    assert!(store.entries.borrow().is_empty());
+}
+
+#[test]
+fn a_counter_that_cannot_be_written_keeps_no_other_from_being_booked() {
+    let store = Memory { fails_on: Some("b"), ..Memory::default() };
+    let settle = |key| op(key, Change::Settle { lease: Lease::default(), actual: 7 });
+    let left = book(&store, &[settle("a"), settle("b"), settle("c")], NOON);
+    assert_eq!((store.used("a", NOON), store.used("c", NOON)), (7, 7));
+    assert_eq!(left, [settle("b")]);
+}
+
+#[test]
 fn entries_read_back_and_damaged_ones_start_afresh() {
     let entry =
         Entry { window_start: 86_400, used: -5, leases: vec![Lease { expires_minute: 9, amount: 1 << 80 }] };

@@ -13,6 +13,9 @@ pub use source::Request;
 /// What stands for a tag that a call does not carry.
 pub const UNTAGGED: &str = "untagged";
 
+/// Label values of Tollgate's own: who sends one of them carries no tag.
+const RESERVED_VALUES: [&str; 3] = [UNTAGGED, "__other__", "__unknown__"];
+
 /// Longer values are cut at this many bytes: they become label values and log fields.
 const MAX_VALUE_BYTES: usize = 256;
 
@@ -90,11 +93,9 @@ pub fn compile_tags(
 }
 
 fn check_keys(keys: &VirtualKeys, names: &[String]) -> Result<(), ConfigError> {
-    for (digest, tags) in keys {
+    for (place, (digest, tags)) in keys.iter().enumerate() {
         if !source::is_sha256(digest) {
-            let problem =
-                "is no SHA-256 in lower-case hexadecimal: the configuration must not hold a key itself";
-            return Err(ConfigError::new("virtual_keys", format!("`{digest}` {problem}")));
+            return Err(ConfigError::new("virtual_keys", source::no_digest(place)));
         }
         if let Some(unknown) = tags.keys().find(|tag| !names.contains(tag)) {
             let known: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -172,7 +173,7 @@ impl Tag {
         let whole = if cut { text.trim_end_matches(char::REPLACEMENT_CHARACTER) } else { &text };
         let tidy: String = whole.trim().chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         let cased = if self.lower_case { tidy.to_lowercase() } else { tidy };
-        Some(cased).filter(|t| !t.is_empty())
+        Some(cased).filter(|t| !t.is_empty() && !RESERVED_VALUES.contains(&t.as_str()))
     }
 
     fn allows(&self, value: &str) -> bool {

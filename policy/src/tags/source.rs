@@ -107,11 +107,8 @@ impl Source {
         if raw.payload.is_some() && raw.jwt_claim.is_none() {
             return Err(ConfigError::new("payload", "goes with `jwt_claim`"));
         }
-        if let Some(bad) = raw.api_key.iter().flatten().map(|(digest, _)| digest).find(|d| !is_sha256(d)) {
-            let problem = format!(
-                "`{bad}` is no SHA-256 in lower-case hexadecimal: the configuration must not hold a key itself"
-            );
-            return Err(ConfigError::new("api_key", problem));
+        if let Some(place) = raw.api_key.iter().flatten().position(|(digest, _)| !is_sha256(digest)) {
+            return Err(ConfigError::new("api_key", no_digest(place)));
         }
         // What the proxy verified or knows by itself cannot be made up by the client.
         let verified = matches!(kind, Kind::Property(_) | Kind::ApiKey(_));
@@ -188,6 +185,12 @@ impl RawSource {
         let key = self.api_key.clone().map(Kind::ApiKey);
         [header, claim, identity, own, segment, query, baggage, key].into_iter().flatten().collect()
     }
+}
+
+/// What is wrong with a digest that is none. It may be a key, so it is not shown.
+pub(super) fn no_digest(place: usize) -> String {
+    let entry = place.saturating_add(1);
+    format!("entry {entry} is no SHA-256 in lower-case hexadecimal: the configuration must not hold a key itself")
 }
 
 /// Whether this is a digest as [`credential_digest`] writes it.
@@ -372,7 +375,7 @@ mod tests {
             (r#"{"header":"a","query":"b"}"#, "needs exactly one of"),
             (r#"{"query":"b","part":"trace_id"}"#, "part: goes with `header`"),
             (r#"{"query":"b","payload":"p"}"#, "payload: goes with `jwt_claim`"),
-            (r#"{"api_key":{"sk-secret":"a"}}"#, "api_key: `sk-secret` is no SHA-256"),
+            (r#"{"api_key":{"sk-secret":"a"}}"#, "api_key: entry 1 is no SHA-256"),
         ] {
             let raw: Object<RawSource> = serde_json::from_str(json).unwrap();
             let error = Source::compile(&raw, &mut Vec::new()).map(|_| ()).unwrap_err().to_string();

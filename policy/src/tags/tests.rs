@@ -30,6 +30,10 @@ fn the_first_source_with_an_allowed_value_wins() {
     ] {
         assert_eq!(resolve(json, &headers), [expected]);
     }
+    for reserved in ["untagged", "__other__", "__unknown__"] {
+        let rules = rules(r#"{"team":{"from":[{"header":"x-team"}]}}"#).unwrap();
+        assert_eq!(resolved(&rules, &[("x-team", reserved.as_bytes())], &[]).known(0), None);
+    }
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn impossible_tags_are_refused_with_their_path() {
     let team = r#"{"team":{"value":"x"}}"#;
     let digest = "a".repeat(64);
     for (keys, expected) in [
-        (r#"{"sk-1":{}}"#.to_owned(), "virtual_keys: `sk-1` is no SHA-256"),
+        (r#"{"sk-1":{}}"#.to_owned(), "virtual_keys: entry 1 is no SHA-256"),
         (format!(r#"{{"{digest}":{{"taem":"x"}}}}"#), "unknown tag `taem`, expected one of `team`"),
     ] {
         let error = keyed(team, &keys).unwrap_err();
