@@ -8,6 +8,7 @@ use tollgate_record::{CostStatus, Record, Timestamp};
 
 use crate::money::{grouped, signed};
 use crate::price::{self, Book};
+use crate::reasons::Reasons;
 
 /// A twelfth of the mean Gregorian year, in milliseconds.
 const MONTH_MS: i128 = 2_629_746_000;
@@ -27,7 +28,7 @@ pub struct Report {
     adjusted: u64,
     /// Calls without a cost in the log that would have one now.
     newly: u64,
-    skipped: BTreeMap<String, u64>,
+    skipped: Reasons,
 }
 
 /// Sums over calls.
@@ -66,7 +67,7 @@ impl Report {
             reported: 0,
             adjusted: 0,
             newly: 0,
-            skipped: BTreeMap::new(),
+            skipped: Reasons::default(),
         }
     }
 
@@ -79,7 +80,7 @@ impl Report {
         }
         let after = match self.book.list_price(record) {
             Ok(after) => after,
-            Err(why) => return *self.skipped.entry(why.to_string()).or_default() += 1,
+            Err(why) => return self.skipped.add(why.to_string()),
         };
         self.newly += u64::from(record.cost.list_usd.is_none());
         self.adjusted += u64::from(record.cost.usd != record.cost.list_usd);
@@ -172,10 +173,7 @@ impl fmt::Display for Report {
         for (count, note) in notes.iter().filter(|(count, _)| *count > 0) {
             writeln!(f, "note: {count} {note}")?;
         }
-        for (why, count) in &self.skipped {
-            writeln!(f, "left out: {count} with {why}")?;
-        }
-        Ok(())
+        self.skipped.write(f, "left out")
     }
 }
 

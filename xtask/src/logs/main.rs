@@ -8,6 +8,7 @@ mod against;
 mod money;
 mod price;
 mod reader;
+mod reasons;
 #[cfg(test)]
 mod recorded;
 mod requote;

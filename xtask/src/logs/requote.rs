@@ -1,6 +1,5 @@
 //! Does each cost follow from its record? The list price is computed anew and compared, and lines must add up.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use tollgate_pricing::PicoUsd;
@@ -8,6 +7,7 @@ use tollgate_record::{CostStatus, Record};
 
 use crate::Verdict;
 use crate::price::{self, Book, Unpriceable};
+use crate::reasons::Reasons;
 
 /// How many differences are shown.
 const SHOWN: usize = 20;
@@ -18,8 +18,7 @@ pub struct Report {
     equal: u64,
     differing: Shown,
     not_adding_up: Shown,
-    /// By reason.
-    skipped: BTreeMap<String, u64>,
+    skipped: Reasons,
 }
 
 /// Lines for people, the first few of them.
@@ -45,7 +44,7 @@ impl Report {
             equal: 0,
             differing: Shown::default(),
             not_adding_up: Shown::default(),
-            skipped: BTreeMap::new(),
+            skipped: Reasons::default(),
         }
     }
 
@@ -54,15 +53,15 @@ impl Report {
             self.not_adding_up.add(|| format!("{}  usd {}", subject(record), shown(record.cost.usd)));
         }
         if record.price_version != self.book.version() {
-            return self.skip(format!("other price version `{}`", record.price_version));
+            return self.skipped.add(format!("other price version `{}`", record.price_version));
         }
         let price = self.book.list_price(record);
         match (price, record.cost.list_usd) {
             // The record says that the model is unknown, and so say we.
             (Err(Unpriceable::UnknownModel(_)), None) if record.cost.status == CostStatus::UnknownModel => {
-                self.skip(Unpriceable::NoCost(record.cost.status).to_string());
+                self.skipped.add(Unpriceable::NoCost(record.cost.status).to_string());
             }
-            (Err(why), None) => self.skip(why.to_string()),
+            (Err(why), None) => self.skipped.add(why.to_string()),
             (Ok(price), Some(logged)) if price == logged => self.equal += 1,
             // Where a class has no rate, the filter gives no cost for what has no other line either.
             (Ok(PicoUsd::ZERO), None) if record.cost.status == CostStatus::Unpriced => self.equal += 1,
@@ -80,26 +79,20 @@ impl Report {
             _ => Verdict::Bad,
         }
     }
-
-    fn skip(&mut self, why: String) {
-        *self.skipped.entry(why).or_default() += 1;
-    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let skipped: u64 = self.skipped.values().sum();
         writeln!(
             f,
-            "recomputed with price version {}: {} equal, {} differ, {skipped} cannot be recomputed; the lines of {} do not add up",
+            "recomputed with price version {}: {} equal, {} differ, {} cannot be recomputed; the lines of {} do not add up",
             self.book.version(),
             self.equal,
             self.differing.count,
+            self.skipped.total(),
             self.not_adding_up.count
         )?;
-        for (why, count) in &self.skipped {
-            writeln!(f, "  not recomputed: {count} with {why}")?;
-        }
+        self.skipped.write(f, "not recomputed")?;
         for (what, shown) in [("differs", &self.differing), ("does not add up", &self.not_adding_up)] {
             for line in &shown.lines {
                 writeln!(f, "  {what}: {line}")?;
@@ -168,7 +161,9 @@ mod tests {
         // What was logged is read as text again, so that the text is what is checked.
         let json = serde_json::from_str(&record.to_json()).unwrap();
         report.add(&Record::parse(&json).unwrap());
-        let why = report.skipped.keys().next().map_or("", String::as_str);
+        let text = report.to_string();
+        let why =
+            text.split("not recomputed: 1 with ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or("");
         assert_eq!((report.equal, report.differing.count, why), (equal, differ, skipped), "{name}: {report}");
         let wrong = differ + report.not_adding_up.count > 0;
         assert_eq!(report.verdict() == Verdict::Bad, wrong, "{name}");
