@@ -1,6 +1,6 @@
 //! The step machine: one call from its request's head to its settlement.
 
-use crate::config::{Hold, ResponseHeader, Rules, UnknownModel, early_facts};
+use crate::config::{Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, early_facts};
 use crate::head::{Head, HeaderPairs};
 use crate::reply::{LocalReply, Refusal};
 use std::rc::Rc;
@@ -10,8 +10,8 @@ use tollgate_policy::{
 };
 use tollgate_record::{Action, Decision, Timestamp};
 use tollgate_wire::{
-    Call, End, INJECTION_ROOM, Injection, RequestHead, RequestReader, ResponseHead, ResponseReader, Traffic,
-    classify,
+    Call, End, INJECTION_ROOM, Injection, Reason, RequestHead, RequestReader, ResponseHead, ResponseReader,
+    Traffic, classify,
 };
 
 /// What a request is to Tollgate.
@@ -24,13 +24,15 @@ pub enum Start {
     Begin(Box<Exchange>, Vec<HeaderEdit>, Step),
 }
 
-/// A call that goes by unmetered.
+/// A call that cannot be metered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmetered {
     /// The host, without its port.
     pub host: String,
     /// Why.
     pub reason: &'static str,
+    /// The answer to the client, where the configuration has such calls refused; else the call goes by.
+    pub refusal: Option<LocalReply>,
 }
 
 /// What to do next.
@@ -122,11 +124,13 @@ impl Exchange {
         let path = head.text(":path");
         let no_tags = Tags::default();
         let upstream = rules.upstream(&early_facts(&no_tags, host, path, head));
-        match classify(&request_head(head), upstream) {
+        match classify(&request_head(head), upstream.map(|upstream| &upstream.wire)) {
             Traffic::Other => Start::Ignore,
-            Traffic::Unmetered(reason) => {
-                Start::Unmetered(Unmetered { host: host.to_owned(), reason: reason.as_str() })
-            }
+            Traffic::Unmetered(reason) => Start::Unmetered(Unmetered {
+                host: host.to_owned(),
+                reason: reason.as_str(),
+                refusal: upstream.and_then(|upstream| refusal(upstream, reason)),
+            }),
             Traffic::Llm(call) => Self::begin(rules, head, call, id(), now),
         }
     }
@@ -436,6 +440,12 @@ impl Exchange {
             cluster: self.cluster.as_deref(),
         }
     }
+}
+
+/// The refusal of a call that cannot be metered, where the configuration wants one.
+fn refusal(upstream: &Upstream, reason: Reason) -> Option<LocalReply> {
+    let denied = upstream.on_unmetered == OnUnmetered::Deny;
+    denied.then(|| Refusal::unmetered(reason.as_str()).into_reply(upstream.wire.error_dialect()))
 }
 
 fn resolve_tags(rules: &Rules, head: &Head) -> Tags {

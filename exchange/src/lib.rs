@@ -18,7 +18,7 @@ mod settle;
 mod stats;
 mod webdis;
 
-pub use config::{Hold, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
+pub use config::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};
 pub use outbox::{Outbox, Parcel};

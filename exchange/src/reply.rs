@@ -25,6 +25,7 @@ pub(crate) struct Refusal {
 
 enum Kind {
     BadRequest { code: &'static str },
+    Forbidden { code: &'static str },
     Quota { retry_after_s: i64 },
     StoreAway,
 }
@@ -60,6 +61,15 @@ impl Refusal {
         Self { rule: name, message, kind: Kind::Quota { retry_after_s } }
     }
 
+    pub(crate) fn unmetered(reason: &str) -> Self {
+        let message = format!("this call cannot be metered (`{reason}`), and such calls are refused here");
+        Self {
+            rule: "upstreams.unmetered".to_owned(),
+            message,
+            kind: Kind::Forbidden { code: "unmetered_call" },
+        }
+    }
+
     pub(crate) fn store_away() -> Self {
         let message = "the budget for this call cannot be checked at the moment".to_owned();
         Self { rule: "store".to_owned(), message, kind: Kind::StoreAway }
@@ -79,6 +89,7 @@ impl Refusal {
     const fn status(&self) -> u16 {
         match self.kind {
             Kind::BadRequest { .. } => 400,
+            Kind::Forbidden { .. } => 403,
             Kind::Quota { .. } => 429,
             Kind::StoreAway => 503,
         }
@@ -114,7 +125,7 @@ impl Refusal {
     /// OpenAI's `type` and `code`. `insufficient_quota` is what its SDK and its users know as "do not come back soon".
     const fn openai_words(&self) -> (&'static str, &'static str) {
         match self.kind {
-            Kind::BadRequest { code } => ("invalid_request_error", code),
+            Kind::BadRequest { code } | Kind::Forbidden { code } => ("invalid_request_error", code),
             Kind::Quota { retry_after_s } if retry_after_s > WORTH_WAITING_S => {
                 ("insufficient_quota", "insufficient_quota")
             }
@@ -126,6 +137,7 @@ impl Refusal {
     const fn anthropic_type(&self) -> &'static str {
         match self.kind {
             Kind::BadRequest { .. } => "invalid_request_error",
+            Kind::Forbidden { .. } => "permission_error",
             Kind::Quota { .. } => "rate_limit_error",
             Kind::StoreAway => "api_error",
         }
@@ -134,6 +146,7 @@ impl Refusal {
     const fn google_status(&self) -> &'static str {
         match self.kind {
             Kind::BadRequest { .. } => "INVALID_ARGUMENT",
+            Kind::Forbidden { .. } => "PERMISSION_DENIED",
             Kind::Quota { .. } => "RESOURCE_EXHAUSTED",
             Kind::StoreAway => "UNAVAILABLE",
         }
@@ -142,6 +155,7 @@ impl Refusal {
     const fn bedrock_type(&self) -> &'static str {
         match self.kind {
             Kind::BadRequest { .. } => "ValidationException",
+            Kind::Forbidden { .. } => "AccessDeniedException",
             Kind::Quota { .. } => "ThrottlingException",
             Kind::StoreAway => "ServiceUnavailableException",
         }

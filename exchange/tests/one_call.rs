@@ -236,6 +236,27 @@ fn what_is_no_llm_call_is_ignored_and_what_cannot_be_metered_is_named() {
 }
 
 #[test]
+fn what_cannot_be_metered_is_refused_where_the_configuration_says_so() {
+    for (name, upstream, status, body) in [
+        ("it goes by as a rule", r#""dialect":"anthropic""#, None, ""),
+        (
+            "in the upstream's dialect",
+            r#""dialect":"anthropic","unmetered":"deny""#,
+            Some(403),
+            "permission_error",
+        ),
+        ("else as OpenAI would", r#""unmetered":"deny""#, Some(403), r#""code":"unmetered_call""#),
+    ] {
+        let rules = rules(&format!(r#"{{"upstreams":[{{"provider":"ours",{upstream}}}]}}"#));
+        let Start::Unmetered(call) = start(&rules, &head("/v1/nobody/knows", &[])) else { panic!("{name}") };
+        let said = call.refusal.as_ref().map(|reply| String::from_utf8_lossy(&reply.body).into_owned());
+        assert_eq!(call.refusal.map(|reply| reply.status), status, "{name}");
+        assert!(said.unwrap_or_default().contains(body), "{name}");
+        assert!(matches!(start(&rules, &head("/v1/messages", &[])), Start::Begin(..)), "{name}");
+    }
+}
+
+#[test]
 fn a_required_tag_that_is_missing_is_refused_or_reported() {
     let config = |required: &str| {
         format!(

@@ -3,7 +3,7 @@
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
 use crate::root::{Root, read_admission};
-use tollgate_exchange::{Exchange, Finish, Head, HeaderPairs, Start, Step, admission_call};
+use tollgate_exchange::{Exchange, Finish, Head, HeaderPairs, LocalReply, Start, Step, admission_call};
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
 use tollgate_wire::{End, Ended};
@@ -44,20 +44,20 @@ const SLICE: usize = 65_536;
 const HOLD_LIMIT_MS: u64 = 10_000;
 
 impl Stream {
-    /// Looks at a request's head. `None` if it is no LLM call.
-    pub fn open(root: &mut Root, head: &Head, now: Timestamp) -> Option<(Self, Headers)> {
+    /// Looks at a request's head. There is a stream only if it is an LLM call that can be metered.
+    pub fn open(root: &mut Root, head: &Head, now: Timestamp) -> (Option<Self>, Headers) {
         let rules = std::rc::Rc::clone(&root.rules);
         match Exchange::start(&rules, head, || root.next_id(now), now) {
-            Start::Ignore => None,
+            Start::Ignore => (None, Headers::Continue),
             Start::Unmetered(call) => {
                 root.stats.count_unmetered(&call.host, call.reason, &mut host::ProxyStats);
-                None
+                (None, call.refusal.map_or(Headers::Continue, |reply| refuse(&reply)))
             }
             Start::Begin(exchange, edits, step) => {
                 host::edit_headers(Map::Request, &edits);
                 let mut stream = Self { exchange, held: None, token: None, response_ended: false };
                 let headers = stream.begin(root, step, now);
-                Some((stream, headers))
+                (Some(stream), headers)
             }
         }
     }
@@ -253,6 +253,11 @@ impl Stream {
         let settled = self.exchange.settle(Finish { now, ended });
         root.emit(&settled, &rules, now);
     }
+}
+
+/// Answers a client whose call goes no further. A host that cannot reply lets it pass.
+fn refuse(reply: &LocalReply) -> Headers {
+    if host::reply(reply) { Headers::HoldAll } else { Headers::Continue }
 }
 
 fn read(buffer: Buffer, start: usize, size: usize) -> Vec<u8> {

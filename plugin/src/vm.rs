@@ -76,24 +76,23 @@ impl Vm {
             false => (None, None),
         };
         let properties = root.rules.tags.properties().iter().map(|path| abi::property(path)).collect();
-        let opened = Stream::open(root, &Head { headers, route, cluster, properties, ends }, host::now());
-        opened.map_or(Headers::Continue, |(stream, headers)| {
+        let (stream, headers) =
+            Stream::open(root, &Head { headers, route, cluster, properties, ends }, host::now());
+        if let Some(stream) = stream {
             self.calls.extend(stream.token().map(|token| (token, context)));
             self.streams.insert(context, stream);
-            headers
-        })
+        }
+        headers
     }
 
     /// A piece of a request's body.
     pub fn request_body(&mut self, context: u32, size: usize, ends: bool) -> Body {
-        self.stream(context)
-            .map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends))
+        self.stream(context).map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends))
     }
 
     /// A request's trailers.
     pub fn request_trailers(&mut self, context: u32) -> Body {
-        self.stream(context)
-            .map_or(Body::Continue, |(stream, root)| stream.request_trailers(root))
+        self.stream(context).map_or(Body::Continue, |(stream, root)| stream.request_trailers(root))
     }
 
     /// A response's headers.

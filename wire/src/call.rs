@@ -39,6 +39,14 @@ pub struct Upstream {
     pub include_usage: IncludeUsage,
 }
 
+impl Upstream {
+    /// How a refusal has to look where no call could be made out of the request: as the configured dialect has
+    /// it, else as OpenAI does.
+    pub fn error_dialect(&self) -> ErrorDialect {
+        self.dialect.map_or(ErrorDialect::OpenAi, DialectName::errors)
+    }
+}
+
 /// What a request is to the meter.
 #[derive(Clone, Debug)]
 pub enum Traffic {

@@ -2,7 +2,7 @@
 
 use super::raw::{
     RawConfig, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
-    RawUnknownModel, RawUpstream,
+    RawUnknownModel, RawUnmetered, RawUpstream,
 };
 use crate::stats::property_text;
 use serde_json::Value;
@@ -82,6 +82,17 @@ pub struct Upstream {
     when: Selector,
     /// What the wire is told.
     pub wire: tollgate_wire::Upstream,
+    /// What becomes of calls that cannot be metered.
+    pub on_unmetered: OnUnmetered,
+}
+
+/// What becomes of calls to a configured upstream that cannot be metered. They are counted in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnmetered {
+    /// They go by.
+    Pass,
+    /// They are refused with 403.
+    Deny,
 }
 
 /// One family of label sets.
@@ -200,8 +211,8 @@ impl Rules {
     }
 
     /// What the configuration says about the upstream of a request; the first match wins.
-    pub(crate) fn upstream(&self, facts: &Facts<'_>) -> Option<&tollgate_wire::Upstream> {
-        self.upstreams.iter().find(|u| u.when.matches(facts)).map(|u| &u.wire)
+    pub(crate) fn upstream(&self, facts: &Facts<'_>) -> Option<&Upstream> {
+        self.upstreams.iter().find(|u| u.when.matches(facts))
     }
 
     /// The factors that apply to a call, in order.
@@ -255,10 +266,12 @@ impl Upstream {
             RawIncludeUsage::Always => IncludeUsage::Always,
             RawIncludeUsage::Never => IncludeUsage::Never,
         };
-        Ok(Self {
-            when,
-            wire: tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage },
-        })
+        let on_unmetered = match raw.unmetered {
+            RawUnmetered::Pass => OnUnmetered::Pass,
+            RawUnmetered::Deny => OnUnmetered::Deny,
+        };
+        let wire = tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage };
+        Ok(Self { when, wire, on_unmetered })
     }
 }
 

@@ -3,7 +3,7 @@
 mod compile;
 mod raw;
 
-pub use compile::{Hold, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
+pub use compile::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
 pub(crate) use compile::{Label, early_facts};
 
 #[cfg(test)]

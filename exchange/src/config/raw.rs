@@ -38,6 +38,17 @@ pub(super) struct RawUpstream {
     pub dialect: Option<String>,
     #[serde(default)]
     pub include_usage: RawIncludeUsage,
+    #[serde(default)]
+    pub unmetered: RawUnmetered,
+}
+
+/// What becomes of calls to an upstream that cannot be metered.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawUnmetered {
+    #[default]
+    Pass,
+    Deny,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

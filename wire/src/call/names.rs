@@ -64,6 +64,20 @@ impl DialectName {
     }
 }
 
+impl DialectName {
+    /// The errors that its SDKs understand.
+    pub(super) const fn errors(self) -> ErrorDialect {
+        match self {
+            Self::Anthropic => ErrorDialect::Anthropic,
+            Self::Gemini => ErrorDialect::Gemini,
+            Self::Bedrock => ErrorDialect::Bedrock,
+            Self::Cohere => ErrorDialect::Cohere,
+            Self::Ollama => ErrorDialect::Ollama,
+            Self::OpenAi | Self::Voyage | Self::Custom => ErrorDialect::OpenAi,
+        }
+    }
+}
+
 /// A dialect's name that is none of [`DialectName::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDialect(String);
