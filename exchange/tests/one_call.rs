@@ -257,6 +257,36 @@ fn what_cannot_be_metered_is_refused_where_the_configuration_says_so() {
 }
 
 #[test]
+fn a_shape_of_ones_own_is_read_by_pointers() {
+    let config = r#"{"upstreams":[{"provider":"ours","dialect":"custom",
+        "custom":{"model":"/engine","input_tokens":"/spent/in","output_tokens":"/spent/out"}}]}"#;
+    let answered = Answered { body: br#"{"engine":"m-1","spent":{"in":12,"out":7}}"#, ..WELL };
+    let record = record(config, &head("/any/path", &[]), br#"{"engine":"m-1"}"#, &answered);
+    assert_eq!((record.provider.as_str(), record.request_model.as_deref()), ("ours", Some("m-1")));
+    assert_eq!((record.tokens.input, record.tokens.output), (Some(12), Some(7)));
+}
+
+#[test]
+fn a_shape_of_ones_own_is_refused_with_its_path() {
+    for (upstream, message) in [
+        (r#""dialect":"custom""#, "upstreams[0].custom: is needed under `dialect: custom`"),
+        (r#""custom":{"input_tokens":"/in"}"#, "upstreams[0].custom: needs `dialect: custom`"),
+        (
+            r#""dialect":"custom","custom":{"model":"/m"}"#,
+            "upstreams[0].custom: needs `input_tokens`, `output_tokens` or both",
+        ),
+        (
+            r#""dialect":"custom","custom":{"input_tokens":"in"}"#,
+            "upstreams[0].custom: `in` is no JSON pointer, expected one such as `/usage/input_tokens`",
+        ),
+    ] {
+        let config = format!(r#"{{"upstreams":[{{"provider":"ours",{upstream}}}]}}"#);
+        let said = Rules::compile(config.as_bytes()).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(said, message);
+    }
+}
+
+#[test]
 fn a_required_tag_that_is_missing_is_refused_or_reported() {
     let config = |required: &str| {
         format!(

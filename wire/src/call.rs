@@ -1,15 +1,18 @@
 //! Who is called, and in which dialect: decided from the request's head alone.
 
 mod classify;
+mod custom;
 mod names;
 
 use std::borrow::Cow;
 
 pub use classify::classify;
+pub use custom::{Custom, CustomShape, StreamCounts};
 pub use names::{DialectName, ErrorDialect, IncludeUsage, Operation, Reason, UnknownDialect};
 
 use crate::dialect::{Dialect, UsageKind};
 use crate::routes::{Route, Streams};
+use crate::stream::json_fields::Wants;
 
 /// What a request's head says, as it came from the client.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,9 @@ pub struct Upstream {
     pub dialect: Option<DialectName>,
     /// Whether `stream_options.include_usage` may be added.
     pub include_usage: IncludeUsage,
+    /// Where the model and the counts stand under [`DialectName::Custom`]; without it such calls are unmetered.
+    /// Other dialects do not look at it.
+    pub custom: Option<Custom>,
 }
 
 impl Upstream {
@@ -66,6 +72,8 @@ pub struct Call {
     path_model: Option<String>,
     injects: bool,
     pub(crate) body: RequestBody,
+    /// The shape that the configuration describes, under that dialect alone.
+    custom: Option<Custom>,
 }
 
 /// How a request's body is to be read.
@@ -121,6 +129,21 @@ impl Call {
 
     pub(crate) fn dialect(&self) -> &'static Dialect {
         self.route.dialect
+    }
+
+    /// The places that are wanted in the request's body.
+    pub(crate) fn request_wants(&self) -> Wants {
+        self.custom.as_ref().map_or(Wants::Fixed(self.dialect().request), |custom| custom.request.clone())
+    }
+
+    /// The places that are wanted in the response's body.
+    pub(crate) fn response_wants(&self) -> Wants {
+        self.custom.as_ref().map_or(Wants::Fixed(self.dialect().response), |custom| custom.response.clone())
+    }
+
+    /// What the counts that stand alone mean in a stream.
+    pub(crate) fn stream_counts(&self) -> StreamCounts {
+        self.custom.as_ref().map_or(StreamCounts::Sum, |custom| custom.counts)
     }
 
     /// What `stream` is where neither path nor body say it.

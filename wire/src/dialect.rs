@@ -198,3 +198,13 @@ pub(crate) static OLLAMA: Dialect = Dialect {
     content: b"{",
     ..OPENAI
 };
+
+/// A shape that the configuration describes: the wanted places come with the call.
+pub(crate) static CUSTOM: Dialect = Dialect {
+    name: "custom",
+    request: fields::CUSTOM_REQUEST,
+    response: &[],
+    usage: UsageKind::Bare,
+    content: b"",
+    ..OPENAI
+};

@@ -2,7 +2,7 @@
 
 use tollgate_pricing::{Quantity, UnitKind};
 
-use crate::call::Call;
+use crate::call::{Call, StreamCounts};
 use crate::dialect::{Dialect, Finishes, UsageKind};
 use crate::field::Role;
 use crate::finds::Finds;
@@ -12,7 +12,7 @@ use crate::report::{Problem, Problems, Reported, Source};
 use crate::usage::{self, Overlay, Reading, ReportedUsage, plus};
 
 /// Names longer than this are no names.
-const LONGEST_NAME: usize = 512;
+pub(crate) const LONGEST_NAME: usize = 512;
 
 /// More ends than this are not told one by one.
 const MOST_FINISHES: usize = 128;
@@ -22,6 +22,7 @@ const MOST_FINISHES: usize = 128;
 pub(crate) struct Draft {
     dialect: &'static Dialect,
     habits: &'static [Habit],
+    counts: StreamCounts,
     pub(crate) id: Option<String>,
     pub(crate) model: Option<String>,
     tier: Option<String>,
@@ -47,6 +48,7 @@ impl Draft {
         Self {
             dialect: call.dialect(),
             habits: providers::habits(call.provider()),
+            counts: call.stream_counts(),
             id: None,
             model: None,
             tier: None,
@@ -82,6 +84,9 @@ impl Draft {
         if finds.has(Role::OutputType) || finds.has(Role::Searches) {
             self.beside = ReportedUsage::default();
         }
+        if self.counts == StreamCounts::Last {
+            self.forget_counts(finds);
+        }
         // Keys come in any order, but a reason says more than the status.
         let (reasons, others): (Vec<_>, Vec<_>) =
             finds.iter().partition(|(role, _)| *role == Role::StatusReason);
@@ -105,6 +110,8 @@ impl Draft {
             Role::Metrics => self.metrics = Some(raw.to_vec()),
             Role::InputCount => self.bare.input = plus(self.bare.input, self.count(raw)),
             Role::OutputCount => self.bare.output = plus(self.bare.output, self.count(raw)),
+            Role::CacheReadCount => self.bare.cache_read = plus(self.bare.cache_read, self.count(raw)),
+            Role::ReasoningCount => self.bare.reasoning = plus(self.bare.reasoning, self.count(raw)),
             Role::OutputType => self.count_tool(name(raw)),
             Role::Searches => {
                 let searches = Value::parse(raw).map(|value| value.list().len()).filter(|count| *count > 0);
@@ -118,6 +125,19 @@ impl Draft {
                 self.beside.note_decimal(UnitKind::AudioSeconds, seconds);
             }
             _ => {}
+        }
+    }
+
+    /// Forgets the counts that a document tells anew.
+    fn forget_counts(&mut self, finds: &Finds) {
+        for (role, _) in finds.iter() {
+            match role {
+                Role::InputCount => self.bare.input = None,
+                Role::OutputCount => self.bare.output = None,
+                Role::CacheReadCount => self.bare.cache_read = None,
+                Role::ReasoningCount => self.bare.reasoning = None,
+                _ => {}
+            }
         }
     }
 
@@ -289,6 +309,7 @@ fn fill(usage: &mut ReportedUsage, other: &ReportedUsage) {
     usage.output = usage.output.or(other.output);
     usage.cache_read = usage.cache_read.or(other.cache_read);
     usage.cache_write = usage.cache_write.or(other.cache_write);
+    usage.reasoning = usage.reasoning.or(other.reasoning);
     usage.inconsistent |= other.inconsistent;
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Role {
     ImageQuality,
     /// Text that is to be spoken.
     SpokenText,
+    /// A text or number that the configuration asks for.
+    Captured,
 
     // Of responses.
     /// The response's id.
@@ -52,6 +54,10 @@ pub(crate) enum Role {
     InputCount,
     /// A count of output tokens that stands alone; several are added up.
     OutputCount,
+    /// A count of cached input tokens that stands alone.
+    CacheReadCount,
+    /// A count of reasoning tokens that stands alone.
+    ReasoningCount,
     /// AWS's own measurement of an invocation.
     Metrics,
     /// Faster or slower serving, where it is told beside the usage.
@@ -67,10 +73,17 @@ pub(crate) enum Role {
 impl Role {
     /// Whether an event that carries it, not null, is always read. Other fields are read along.
     pub(crate) const fn is_decisive(self) -> bool {
-        matches!(
-            self,
-            Self::Usage | Self::Finish | Self::Error | Self::InputCount | Self::OutputCount | Self::Metrics
-        )
+        matches!(self, Self::Usage | Self::Finish | Self::Error | Self::Metrics) || self.is_count()
+    }
+
+    /// Whether it is a count that stands alone.
+    pub(crate) const fn is_count(self) -> bool {
+        matches!(self, Self::InputCount | Self::OutputCount | Self::CacheReadCount | Self::ReasoningCount)
+    }
+
+    /// Whether only a text, a number or a word is taken, so that a path may lead on through a container there.
+    pub(crate) const fn is_scalar(self) -> bool {
+        matches!(self, Self::Captured)
     }
 
     /// Whether only its presence is asked for.

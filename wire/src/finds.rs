@@ -1,7 +1,7 @@
 //! What a scanner has found in one document.
 
 use crate::field::Role;
-use crate::stream::json_fields::{Content, Set, Sink, Want, indices};
+use crate::stream::json_fields::{Content, Set, Sink, Wants, indices};
 
 /// No document of ours has more finds than this; one that has is flagged.
 const MOST: usize = 512;
@@ -12,7 +12,7 @@ const MOST_TEXT: usize = 256 * 1024;
 /// The finds of one document, in the order in which they stand there.
 #[derive(Debug)]
 pub(crate) struct Finds {
-    wants: &'static [Want],
+    wants: Wants,
     items: Vec<Item>,
     text: Vec<u8>,
     /// The roles whose presence was seen.
@@ -33,9 +33,9 @@ struct Item {
 }
 
 impl Finds {
-    pub(crate) fn new(wants: &'static [Want]) -> Self {
+    pub(crate) fn new(wants: impl Into<Wants>) -> Self {
         Self {
-            wants,
+            wants: wants.into(),
             items: Vec::new(),
             text: Vec::new(),
             seen: 0,

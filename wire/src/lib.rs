@@ -12,6 +12,7 @@ mod field;
 mod finds;
 mod inflate;
 mod json;
+mod pointer;
 mod providers;
 mod report;
 mod request;
@@ -21,9 +22,10 @@ mod stream;
 mod usage;
 
 pub use call::{
-    Call, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead, Traffic, UnknownDialect,
-    Upstream, classify,
+    Call, Custom, CustomShape, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead,
+    StreamCounts, Traffic, UnknownDialect, Upstream, classify,
 };
+pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader};
 pub use response::{Ended, ResponseHead, ResponseReader};

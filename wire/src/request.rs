@@ -12,6 +12,7 @@ use json::JsonReader;
 use crate::End;
 use crate::call::{Call, RequestBody};
 use crate::dialect::Dialect;
+use crate::pointer::Pointers;
 
 /// By how many bytes the announced content-length is raised beforehand under [`Injection::Length`].
 pub const INJECTION_ROOM: u64 = 64;
@@ -51,6 +52,10 @@ pub struct RequestFacts {
     pub image_quality: Option<String>,
     /// Characters of the text to be spoken (speech only).
     pub characters: Option<u64>,
+    /// The texts and numbers at the places of [`RequestReader::with_pointers`], in their order, numbers as they
+    /// are written; `None` where there is nothing, something else, or over 512 bytes. Of equal keys, and of the
+    /// elements of a list, the last one counts.
+    pub captured: Vec<Option<String>>,
     /// Whether the body was not what its dialect allows.
     pub malformed: bool,
 }
@@ -80,14 +85,20 @@ impl RequestReader {
     /// A reader for the body of `call`. `injection` is honoured even where nothing may be injected: under
     /// [`Injection::Length`] the body is then only filled up.
     pub fn new(call: &Call, injection: Injection) -> Self {
+        Self::with_pointers(call, injection, &Pointers::default())
+    }
+
+    /// A reader that also captures what stands at `pointers`. Forms have no such places.
+    pub fn with_pointers(call: &Call, injection: Injection, pointers: &Pointers) -> Self {
         let facts = RequestFacts {
+            captured: vec![None; pointers.wants().len()],
             model: call.path_model().map(str::to_owned),
             stream: call.path_stream().or(call.streams_by_default()),
             ..RequestFacts::default()
         };
         let injects = call.may_inject() && injection != Injection::Off;
         let body = match &call.body {
-            RequestBody::Json => Body::Json(Box::new(JsonReader::new(call, injects))),
+            RequestBody::Json => Body::Json(Box::new(JsonReader::new(call, injects, pointers))),
             RequestBody::Form(boundary) => Body::Form(Box::new(FormReader::new(boundary))),
             RequestBody::Closed => Body::Closed,
         };

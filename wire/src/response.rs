@@ -20,6 +20,7 @@ use crate::draft::{Draft, Whole};
 use crate::inflate::{Fault, Inflater};
 use crate::report::{Problem, Reported};
 use crate::request::RequestFacts;
+use crate::stream::json_fields::Wants;
 
 /// What a response's head says.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,7 @@ pub enum Ended {
 /// Push reader over a response's body. Memory does not grow with the body.
 pub struct ResponseReader {
     dialect: &'static Dialect,
+    wants: Wants,
     body: Body,
     /// Takes the codings off, where there are any. The client gets the body as it is.
     inflater: Option<Inflater>,
@@ -91,6 +93,7 @@ impl ResponseReader {
         }
         Self {
             dialect,
+            wants: call.response_wants(),
             body: if readable && inflater.is_some() { Body::Unknown } else { Body::Closed },
             inflater: inflater.filter(|_| !plain),
             draft,
@@ -204,11 +207,11 @@ impl ResponseReader {
             Body::Blank(reader) => Some(reader),
             _ => None,
         };
-        let events = || events.unwrap_or_else(|| Box::new(EventReader::new(self.dialect)));
+        let events = || events.unwrap_or_else(|| Box::new(EventReader::new(self.wants.clone())));
         self.body = match rest.first() {
             None if begins => Body::Unknown,
             None => Body::Blank(events()),
-            Some(b'{' | b'[') => Body::Json(Box::new(JsonReader::new(self.dialect))),
+            Some(b'{' | b'[') => Body::Json(Box::new(JsonReader::new(self.wants.clone()))),
             Some(b':' | b'a'..=b'z') => {
                 let mut reader = events();
                 let _as_it_is = reader.feed(blank, &mut self.draft);

@@ -146,6 +146,9 @@ pub(crate) static WATSONX: &[Route] = &[
 /// Paths of Databricks: an endpoint's name stands where others have the model.
 pub(crate) static DATABRICKS: &[Route] = &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
 
+/// Every path of an upstream whose shape the configuration describes.
+pub(crate) static CUSTOM: &[Route] = &[asked(Ends(&[]), &dialect::CUSTOM, Chat)];
+
 /// The first route that fits, and the model that the path names.
 pub(crate) fn find(routes: &'static [Route], segments: &[&str]) -> Option<(&'static Route, Option<String>)> {
     routes.iter().find_map(|route| route.path.matches(segments).map(|model| (route, model)))

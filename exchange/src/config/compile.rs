@@ -1,8 +1,8 @@
 //! Raw configuration -> rules that cannot be invalid.
 
 use super::raw::{
-    RawConfig, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
-    RawUnknownModel, RawUnmetered, RawUpstream,
+    RawConfig, RawCustom, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
+    RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
 };
 use crate::stats::property_text;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use tollgate_policy::{
 };
 use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
 use tollgate_record::Record;
-use tollgate_wire::{DialectName, IncludeUsage};
+use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, StreamCounts};
 
 /// A configuration that can be applied. Streams hold on to the rules that admitted them.
 #[derive(Debug)]
@@ -270,9 +270,37 @@ impl Upstream {
             RawUnmetered::Pass => OnUnmetered::Pass,
             RawUnmetered::Deny => OnUnmetered::Deny,
         };
-        let wire = tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage };
+        let custom =
+            custom(dialect, raw.custom.as_ref()).map_err(|problem| ConfigError::new("custom", problem))?;
+        let wire = tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage, custom };
         Ok(Self { when, wire, on_unmetered })
     }
+}
+
+/// The shape that goes with `dialect: custom`, and with that alone.
+fn custom(dialect: Option<DialectName>, raw: Option<&Object<RawCustom>>) -> Result<Option<Custom>, String> {
+    let raw = match (dialect == Some(DialectName::Custom), raw) {
+        (true, Some(Object(raw))) => raw,
+        (true, None) => return Err("is needed under `dialect: custom`".to_owned()),
+        (false, Some(_)) => return Err("needs `dialect: custom`".to_owned()),
+        (false, None) => return Ok(None),
+    };
+    let stream = match raw.stream {
+        RawStreamCounts::Last => StreamCounts::Last,
+        RawStreamCounts::Sum => StreamCounts::Sum,
+    };
+    let shape = CustomShape {
+        model: raw.model.as_deref(),
+        input_tokens: raw.input_tokens.as_deref(),
+        output_tokens: raw.output_tokens.as_deref(),
+        cache_read_tokens: raw.cache_read_tokens.as_deref(),
+        reasoning_tokens: raw.reasoning_tokens.as_deref(),
+        stream,
+    };
+    if raw.input_tokens.is_none() && raw.output_tokens.is_none() {
+        return Err("needs `input_tokens`, `output_tokens` or both".to_owned());
+    }
+    Custom::new(&shape).map(Some).map_err(|error| error.to_string())
 }
 
 fn dialect(name: &str) -> Result<DialectName, ConfigError> {

@@ -40,6 +40,28 @@ pub(super) struct RawUpstream {
     pub include_usage: RawIncludeUsage,
     #[serde(default)]
     pub unmetered: RawUnmetered,
+    pub custom: Option<Object<RawCustom>>,
+}
+
+/// Where the model and the counts stand under `dialect: custom`, as JSON pointers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCustom {
+    pub model: Option<String>,
+    pub input_tokens: Option<String>,
+    pub output_tokens: Option<String>,
+    pub cache_read_tokens: Option<String>,
+    pub reasoning_tokens: Option<String>,
+    pub stream: RawStreamCounts,
+}
+
+/// What the counts in the events of a stream mean.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawStreamCounts {
+    #[default]
+    Last,
+    Sum,
 }
 
 /// What becomes of calls to an upstream that cannot be metered.

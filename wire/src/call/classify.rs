@@ -15,7 +15,9 @@ pub fn classify(head: &RequestHead<'_>, upstream: Option<&Upstream>) -> Traffic 
     if head.upgrade.is_some_and(|protocol| !protocol.is_empty()) || head.method == "CONNECT" {
         return unmetered(Reason::Upgrade, is_llm);
     }
-    if upstream.is_some_and(|upstream| upstream.dialect == Some(DialectName::Custom)) {
+    let described = upstream.filter(|upstream| upstream.dialect == Some(DialectName::Custom));
+    let custom = described.and_then(|upstream| upstream.custom.clone());
+    if described.is_some() && custom.is_none() {
         return Traffic::Unmetered(Reason::Dialect);
     }
     let path = head.path.split_once(['?', '#']).map_or(head.path, |(path, _)| path);
@@ -30,7 +32,7 @@ pub fn classify(head: &RequestHead<'_>, upstream: Option<&Upstream>) -> Traffic 
     let provider = provider_name(&host, known, upstream, route, &segments);
     let body = RequestBody::new(head);
     let injects = body == RequestBody::Json && takes_option(head, upstream, route, &provider);
-    Traffic::Llm(Call { provider, route, path_model, injects, body })
+    Traffic::Llm(Call { provider, route, path_model, injects, body, custom })
 }
 
 fn unmetered(reason: Reason, is_llm: bool) -> Traffic {
@@ -93,7 +95,8 @@ fn own_routes(dialect: DialectName) -> &'static [Route] {
         DialectName::Cohere => routes::COHERE,
         DialectName::Ollama => routes::OLLAMA,
         DialectName::Voyage => routes::VOYAGE,
-        DialectName::OpenAi | DialectName::Anthropic | DialectName::Custom => &[],
+        DialectName::Custom => routes::CUSTOM,
+        DialectName::OpenAi | DialectName::Anthropic => &[],
     }
 }
 
@@ -152,8 +155,12 @@ mod tests {
             upgrade: None,
         };
         let include_usage = IncludeUsage::Auto;
-        let upstream =
-            upstream.map(|(name, dialect)| Upstream { provider: name.to_owned(), dialect, include_usage });
+        let upstream = upstream.map(|(name, dialect)| Upstream {
+            provider: name.to_owned(),
+            dialect,
+            include_usage,
+            custom: None,
+        });
         match classify(&head, upstream.as_ref()) {
             Traffic::Llm(call) => {
                 let model = call.path_model().unwrap_or("-");
@@ -275,7 +282,8 @@ mod tests {
                 content_encoding,
                 upgrade: None,
             };
-            let upstream = Upstream { provider: provider.to_owned(), dialect: None, include_usage };
+            let upstream =
+                Upstream { provider: provider.to_owned(), dialect: None, include_usage, custom: None };
             let traffic = classify(&head, Some(&upstream));
             assert!(matches!(traffic, Traffic::Llm(call) if call.may_inject() == expected), "{name}");
         }

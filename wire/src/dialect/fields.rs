@@ -205,6 +205,9 @@ pub(super) const COHERE: &[Want] = &[
     want(Error, &["error"]),
 ];
 
+/// What a custom shape is asked for beside the configured places.
+pub(super) const CUSTOM_REQUEST: &[Want] = &[want(Stream, &["stream"])];
+
 pub(super) const OLLAMA_REQUEST: &[Want] = &[
     want(Model, &["model"]),
     want(Model, &["name"]),

@@ -4,10 +4,11 @@ use super::RequestFacts;
 use super::edits::{Edit, Edits};
 use crate::End;
 use crate::call::Call;
-use crate::draft::name;
+use crate::draft::{LONGEST_NAME, name};
 use crate::field::Role;
 use crate::json::{Count, Value, unescape};
-use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink, Want, indices};
+use crate::pointer::Pointers;
+use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink, Wants, indices};
 
 /// Reads one JSON object.
 #[derive(Debug)]
@@ -19,7 +20,9 @@ pub(super) struct JsonReader {
 /// What the sink has to know.
 #[derive(Debug)]
 struct State {
-    wants: &'static [Want],
+    wants: Wants,
+    /// How many of them are the dialect's; what the configuration asks for follows.
+    own: usize,
     path_has_model: bool,
     injects: bool,
     edits: Edits,
@@ -32,10 +35,15 @@ struct State {
 }
 
 impl JsonReader {
-    pub(super) fn new(call: &Call, injects: bool) -> Self {
-        let wants = call.dialect().request;
+    pub(super) fn new(call: &Call, injects: bool, pointers: &Pointers) -> Self {
+        let mut wants = call.request_wants();
+        let own = wants.len();
+        if !pointers.wants().is_empty() {
+            wants = Wants::Own(wants.iter().chain(pointers.wants()).cloned().collect());
+        }
         let state = State {
-            wants,
+            wants: wants.clone(),
+            own,
             path_has_model: call.path_model().is_some(),
             injects,
             edits: Edits::default(),
@@ -138,6 +146,10 @@ impl Sink for Reading<'_> {
             if let Some(want) = self.state.wants.get(index) {
                 self.take(want.role, raw);
             }
+            let place = index.checked_sub(self.state.own);
+            if let Some(slot) = place.and_then(|place| self.facts.captured.get_mut(place)) {
+                *slot = captured(raw);
+            }
         }
     }
 
@@ -167,6 +179,13 @@ impl Sink for Reading<'_> {
             self.edit(at, put, b"");
         }
     }
+}
+
+/// A text or a number, if it is short enough.
+fn captured(raw: &[u8]) -> Option<String> {
+    let number = raw.first().is_some_and(|byte| matches!(byte, b'-' | b'0'..=b'9'));
+    let number = || str::from_utf8(raw).ok().filter(|text| number && text.len() <= LONGEST_NAME);
+    name(raw).or_else(|| number().map(str::to_owned))
 }
 
 fn flag(raw: &[u8]) -> Option<bool> {

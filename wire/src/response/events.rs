@@ -3,12 +3,11 @@
 use memchr::memmem;
 
 use super::cutter::{Cutter, Fate};
-use crate::dialect::Dialect;
 use crate::draft::Draft;
 use crate::field::Role;
 use crate::finds::Finds;
 use crate::report::Problem;
-use crate::stream::json_fields::{Root, Scanner};
+use crate::stream::json_fields::{Root, Scanner, Want, Wants};
 use crate::stream::sse::{Events, Sse};
 
 /// In the first events, model and id are looked for; later ones are read only if they are decisive.
@@ -30,13 +29,14 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    pub(super) fn new(dialect: &'static Dialect) -> Self {
+    pub(super) fn new(wants: Wants) -> Self {
+        let markers = markers(&wants);
         Self {
             sse: Sse::default(),
             // Events are chosen by keys as they usually stand; a key in escapes must count in no cut.
-            scanner: Scanner::new(dialect.response, Root::Objects).with_plain_keys(),
-            finds: Finds::new(dialect.response),
-            markers: markers(dialect),
+            scanner: Scanner::new(wants.clone(), Root::Objects).with_plain_keys(),
+            finds: Finds::new(wants),
+            markers,
             done: Some(0),
             events: 0,
             cutter: None,
@@ -209,9 +209,10 @@ impl Events for Reading<'_> {
 }
 
 /// The keys that make an event decisive, in quotes.
-fn markers(dialect: &Dialect) -> Vec<memmem::Finder<'static>> {
-    let decisive = dialect.response.iter().filter(|want| want.role.is_decisive());
-    let mut keys: Vec<&str> = decisive.filter_map(|want| want.path.last().copied()).collect();
+fn markers(wants: &Wants) -> Vec<memmem::Finder<'static>> {
+    let decisive = wants.iter().filter(|want| want.role.is_decisive());
+    let last = |want: &'_ Want| want.path.keys().filter(|key| *key != "*").last().map(str::to_owned);
+    let mut keys: Vec<String> = decisive.filter_map(last).collect();
     keys.sort_unstable();
     keys.dedup();
     let quoted = keys.into_iter().map(|key| format!("\"{key}\""));

@@ -26,7 +26,7 @@ impl FrameReader {
     pub(super) fn new(dialect: &'static Dialect) -> Self {
         let packed = dialect.usage == UsageKind::Invoke;
         let outer = if packed { PACKED } else { dialect.response };
-        let reader = |wants| (Scanner::new(wants, Root::Objects), Finds::new(wants));
+        let reader = |wants: &'static [Want]| (Scanner::new(wants, Root::Objects), Finds::new(wants));
         let (scanner, finds) = reader(outer);
         Self { stream: EventStream::new(), scanner, finds, inner: packed.then(|| reader(dialect.response)) }
     }

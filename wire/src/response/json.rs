@@ -1,10 +1,9 @@
 //! Reads bodies of JSON.
 
-use crate::dialect::Dialect;
 use crate::draft::Draft;
 use crate::finds::Finds;
 use crate::report::Problem;
-use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink};
+use crate::stream::json_fields::{Content, Root, Scanner, Set, Sink, Wants};
 
 /// Reads one JSON document, several after each other, or an array of them.
 #[derive(Debug)]
@@ -14,9 +13,8 @@ pub(super) struct JsonReader {
 }
 
 impl JsonReader {
-    pub(super) fn new(dialect: &Dialect) -> Self {
-        let wants = dialect.response;
-        Self { scanner: Scanner::new(wants, Root::ObjectsOrArray), finds: Finds::new(wants) }
+    pub(super) fn new(wants: Wants) -> Self {
+        Self { scanner: Scanner::new(wants.clone(), Root::ObjectsOrArray), finds: Finds::new(wants) }
     }
 
     pub(super) fn feed(&mut self, chunk: &[u8], draft: &mut Draft) {

@@ -8,7 +8,7 @@ mod skip;
 mod wants;
 
 use skip::Skip;
-pub(crate) use wants::{Content, Root, Set, Sink, Want, indices, want};
+pub(crate) use wants::{Content, Path, Root, Set, Sink, Want, Wants, indices, want};
 use wants::{bit, bits_below};
 
 use crate::json::unescape;
@@ -17,20 +17,22 @@ use crate::json::unescape;
 pub(crate) const LONGEST_VALUE: usize = 64 * 1024;
 
 /// An object key longer than this is none of ours, even if every letter of it is escaped.
-const LONGEST_KEY: usize = 256;
+pub(crate) const LONGEST_KEY: usize = 256;
 
 /// More segments than this has no path.
-const DEEPEST: usize = 8;
+pub(crate) const DEEPEST: usize = 8;
 
 /// The scanner.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    wants: &'static [Want],
+    wants: Wants,
     root: Root,
     ends_at: [Set; DEEPEST],
     /// The lengths of the keys that are wanted at each depth: most other keys differ in that already.
     lengths_at: [Set; DEEPEST],
     values: Set,
+    /// The wants that take no container.
+    scalars: Set,
     levels: Vec<Level>,
     state: State,
     /// What the value that comes next may be.
@@ -96,20 +98,24 @@ enum State {
 
 impl Scanner {
     /// A scanner for a table of at most 64 wants.
-    pub(crate) fn new(wants: &'static [Want], root: Root) -> Self {
+    pub(crate) fn new(wants: impl Into<Wants>, root: Root) -> Self {
+        let wants = wants.into();
         let mut ends_at = [0; DEEPEST];
         let mut lengths_at = [0; DEEPEST];
-        let mut values = 0;
+        let (mut values, mut scalars) = (0, 0);
         for (index, want) in wants.iter().enumerate() {
             let last = want.path.len().checked_sub(1).and_then(|last| ends_at.get_mut(last));
             if let Some(slot) = last {
                 *slot |= bit(index);
             }
-            for (lengths, key) in lengths_at.iter_mut().zip(want.path) {
+            for (lengths, key) in lengths_at.iter_mut().zip(want.path.keys()) {
                 *lengths |= length_bit(key.len());
             }
             if !want.role.is_sight() {
                 values |= bit(index);
+            }
+            if want.role.is_scalar() {
+                scalars |= bit(index);
             }
         }
         Self {
@@ -118,6 +124,7 @@ impl Scanner {
             ends_at,
             lengths_at,
             values,
+            scalars,
             levels: Vec::with_capacity(DEEPEST),
             state: State::Outside,
             next: Next::default(),
@@ -226,7 +233,7 @@ impl Scanner {
         if lengths & length_bit(key.len()) == 0 {
             return Next { ends: 0, deeper: 0, segment: segment_after };
         }
-        let fits = |want: &Want| want.path.get(segment).is_some_and(|wanted| wanted.as_bytes() == key);
+        let fits = |want: &Want| want.path.key(segment).is_some_and(|wanted| wanted.as_bytes() == key);
         let fitting = indices(alive).filter(|index| self.wants.get(*index).is_some_and(fits));
         let found = fitting.fold(0, |found, index| found | bit(index));
         let ends = found & self.ends_at.get(segment).copied().unwrap_or_default();
@@ -286,10 +293,11 @@ impl Scanner {
         if next.ends != 0 {
             sink.begins(next.ends, byte, at);
         }
-        self.capture = next.ends & self.values;
+        let container = matches!(byte, b'{' | b'[');
+        let refused = if container { self.scalars } else { 0 };
+        self.capture = next.ends & self.values & !refused;
         self.buffer.clear();
         self.overflow = false;
-        let container = matches!(byte, b'{' | b'[');
         if container && self.capture == 0 && (next.ends | next.deeper) != 0 {
             self.push(byte == b'{', next.deeper, next.ends, next.segment, sink);
             return rest.get(1..).unwrap_or_default();

@@ -1,5 +1,8 @@
 //! What is wanted, and who takes it.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use crate::field::Role;
 
 /// A set of wants: bit `i` is the want at index `i` of the table.
@@ -7,17 +10,70 @@ pub(crate) type Set = u64;
 
 /// One wanted place. Where its role asks for a sight only, it is told where the value begins and, for a
 /// container, ends, and other paths may lead further; else its raw text is taken, and none may.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Want {
     /// What is found there.
     pub(crate) role: Role,
     /// The keys that lead there; `*` stands for every element of an array.
-    pub(crate) path: &'static [&'static str],
+    pub(crate) path: Path,
+}
+
+/// The keys that lead to a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Out of a table of ours.
+    Fixed(&'static [&'static str]),
+    /// Out of a configuration.
+    Own(Arc<[String]>),
 }
 
 /// A wanted place in a table.
 pub(crate) const fn want(role: Role, path: &'static [&'static str]) -> Want {
-    Want { role, path }
+    Want { role, path: Path::Fixed(path) }
+}
+
+impl Path {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Fixed(keys) => keys.len(),
+            Self::Own(keys) => keys.len(),
+        }
+    }
+
+    pub(crate) fn key(&self, place: usize) -> Option<&str> {
+        match self {
+            Self::Fixed(keys) => keys.get(place).copied(),
+            Self::Own(keys) => keys.get(place).map(String::as_str),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map_while(|place| self.key(place))
+    }
+}
+
+/// A table of wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Fixed(&'static [Want]),
+    Own(Arc<[Want]>),
+}
+
+impl Deref for Wants {
+    type Target = [Want];
+
+    fn deref(&self) -> &[Want] {
+        match self {
+            Self::Fixed(wants) => wants,
+            Self::Own(wants) => wants,
+        }
+    }
+}
+
+impl From<&'static [Want]> for Wants {
+    fn from(wants: &'static [Want]) -> Self {
+        Self::Fixed(wants)
+    }
 }
 
 /// What the text as a whole is.
