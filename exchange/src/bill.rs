@@ -2,7 +2,7 @@
 
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
-use crate::settle::tokens;
+use crate::settle::{AnsweredBy, tokens};
 use tollgate_pricing::{Factor, Found, PicoUsd, Quote, Situation, TokenCounts, TokenKind, Usage, quote};
 use tollgate_record::{Cost, CostStatus, Part};
 use tollgate_wire::{Reported, ReportedUsage};
@@ -22,7 +22,7 @@ pub(crate) struct Bill {
 }
 
 impl Bill {
-    pub(crate) fn new(exchange: &Exchange, reported: &Reported) -> Self {
+    pub(crate) fn new(exchange: &Exchange, reported: &Reported, answered_by: AnsweredBy) -> Self {
         let found = find(exchange, reported.model.as_deref());
         let mut bill = Self {
             cost: Cost { reported_usd: reported.cost, ..Cost::default() },
@@ -33,7 +33,7 @@ impl Bill {
             drift: None,
             errors: None,
         };
-        bill.cost.status = status_without_price(exchange, reported);
+        bill.cost.status = status_without_price(exchange, reported, answered_by);
         if let (CostStatus::Priced, Some(usage)) = (bill.cost.status, &reported.usage) {
             bill.price(exchange, reported, found, usage);
         }
@@ -203,10 +203,10 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Found<'a>
 }
 
 /// Why there can be no price, or [`CostStatus::Priced`] if there can.
-fn status_without_price(exchange: &Exchange, reported: &Reported) -> CostStatus {
+fn status_without_price(exchange: &Exchange, reported: &Reported, answered_by: AnsweredBy) -> CostStatus {
     match exchange.status {
         _ if !exchange.was_sent() => CostStatus::NotSent,
-        Some(status) if status >= 400 => CostStatus::NotBilled,
+        Some(status) if status >= 400 && answered_by == AnsweredBy::Upstream => CostStatus::NotBilled,
         _ if reported.usage.is_none() => CostStatus::NoUsage,
         _ => CostStatus::Priced,
     }

@@ -219,9 +219,14 @@ impl Exchange {
         self.response.is_some() && self.reader.facts().injected
     }
 
-    /// When the request arrived.
-    pub fn started(&self) -> Timestamp {
-        self.started
+    /// The call's id.
+    pub fn id(&self) -> ReservationId {
+        self.id
+    }
+
+    /// Whether the client got an error.
+    pub fn is_error(&self) -> bool {
+        self.status.is_some_and(|status| status >= 400)
     }
 
     /// What the store is to perform under [`Step::Ask`], and the instant that windows are reckoned by.
@@ -232,11 +237,12 @@ impl Exchange {
         }
     }
 
-    /// Reads what arrived of a held body. It says what to do next as soon as it knows, often before the end.
+    /// Reads what arrived of a held body. It says what to do next once the body's JSON is complete.
     pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
         let probe = self.probe.as_mut()?;
         let _unchanged = probe.feed(fresh, end);
-        let decided = probe.facts().model.is_some() || !probe.wants_more() || end == End::Last;
+        // Not at the first sight of a model: the last of several is the one that counts upstream.
+        let decided = !probe.wants_more() || end == End::Last;
         decided.then(|| self.admit())
     }
 
@@ -298,15 +304,15 @@ impl Exchange {
 
     /// Goes on with a store's answer to [`Exchange::pending`].
     pub fn resume(&mut self, answer: Result<Admission, StoreFailure>) -> Step {
-        let Phase::Asking(batch) = std::mem::replace(&mut self.phase, Phase::Deciding) else {
-            return Step::Pass;
-        };
+        let Some(batch) = self.take_asked() else { return Step::Pass };
         match answer {
             Ok(Admission::Granted(answers)) => self.granted(batch, &answers),
             Ok(Admission::Refused { index, resets_at }) => return self.refused(batch, index, resets_at),
             Err(StoreFailure) => {
                 self.errors.push("store");
-                if self.on_failure(&batch) == OnFailure::Deny {
+                let denies = batch.mode == Mode::Enforce && self.on_failure(&batch) == OnFailure::Deny;
+                self.without_lease(batch);
+                if denies {
                     return self.refuse(Refusal::store_away());
                 }
             }
@@ -328,13 +334,33 @@ impl Exchange {
         let name = rule.map_or_else(String::new, |rule| rule.name.clone());
         if batch.mode == Mode::Shadow {
             self.shadow.push(name);
-            // What it uses is counted all the same, with nothing put aside.
-            let store = batch.store;
-            self.leases.extend(batch.quotas.into_iter().map(|quota| (quota, store, Lease::default())));
+            self.without_lease(batch);
             return self.next_batch();
         }
         let seconds = resets_at.saturating_sub(self.started.unix_seconds()).max(1);
         self.refuse(Refusal::quota(name, seconds))
+    }
+
+    /// What these quotas' call uses is booked all the same, with nothing put aside as far as is known here. A remote store
+    /// that did put something aside finds it by the call's id.
+    fn without_lease(&mut self, batch: Batch) {
+        let store = batch.store;
+        self.leases.extend(batch.quotas.into_iter().map(|quota| (quota, store, Lease::default())));
+    }
+
+    /// Takes in what was asked of a store when the client went away before the answer came.
+    pub(crate) fn abandon_asking(&mut self) {
+        if let Some(batch) = self.take_asked() {
+            self.without_lease(batch);
+        }
+    }
+
+    fn take_asked(&mut self) -> Option<Batch> {
+        let asking = self.is_asking();
+        match asking.then(|| std::mem::replace(&mut self.phase, Phase::Deciding))? {
+            Phase::Asking(batch) => Some(batch),
+            _ => None,
+        }
     }
 
     fn on_failure(&self, batch: &Batch) -> OnFailure {
@@ -359,6 +385,11 @@ impl Exchange {
         self.reader.feed(held, end)
     }
 
+    /// Takes back that the body may grow: the host would not raise its announced length.
+    pub fn forgo_injection(&mut self) {
+        self.reader = RequestReader::new(&self.call, Injection::Off);
+    }
+
     /// Whether the request's body still has to be read.
     pub fn wants_request(&self) -> bool {
         self.reader.wants_more()
@@ -372,6 +403,10 @@ impl Exchange {
     /// The response's head. The edits are for the client's eyes.
     pub fn response_head(&mut self, headers: &HeaderPairs) -> Vec<HeaderEdit> {
         self.status = headers.text(":status").and_then(|s| s.parse().ok());
+        // Where only the body waits, the upstream has the headers and may answer before anything is decided.
+        if self.rules.hold == Hold::Body && matches!(self.phase, Phase::Holding) {
+            self.phase = Phase::Passing;
+        }
         let mut edits = remove_own_headers(headers);
         if self.was_sent() {
             edits.extend(self.open_response(headers));
@@ -414,11 +449,6 @@ impl Exchange {
     /// Whether the call went upstream, as far as is known here.
     pub fn was_sent(&self) -> bool {
         matches!(self.phase, Phase::Passing)
-    }
-
-    /// Whether the client was refused here.
-    pub fn was_refused(&self) -> bool {
-        matches!(self.phase, Phase::Replied)
     }
 
     /// The model asked for, as far as it is known by now.

@@ -97,7 +97,11 @@ impl Refusal {
 
     fn retry_headers(&self) -> Vec<(&'static str, String)> {
         let Kind::Quota { retry_after_s } = self.kind else { return Vec::new() };
-        let mut headers = vec![("retry-after", retry_after_s.to_string())];
+        let mut headers = vec![
+            ("retry-after", retry_after_s.to_string()),
+            ("x-ratelimit-remaining", "0".to_owned()),
+            ("x-ratelimit-reset", retry_after_s.to_string()),
+        ];
         if retry_after_s > WORTH_WAITING_S {
             headers.push(("x-should-retry", "false".to_owned()));
         }

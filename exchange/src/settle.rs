@@ -7,6 +7,15 @@ use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{Ended, Problem, Reported, ReportedUsage, Source};
 
+/// Who made a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnsweredBy {
+    /// The provider.
+    Upstream,
+    /// The proxy: a time-out, a reset, no healthy host. The provider may have worked, and bill for it.
+    Proxy,
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Finish {
@@ -14,6 +23,8 @@ pub struct Finish {
     pub now: Timestamp,
     /// Whether the response was seen to its end, or the stream was cut.
     pub ended: Ended,
+    /// Who made the response.
+    pub answered_by: AnsweredBy,
 }
 
 /// A settled call.
@@ -49,8 +60,9 @@ pub struct Counts {
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(mut self: Box<Self>, finish: Finish) -> Settled {
+        self.abandon_asking();
         let reported = self.response.take().map(|reader| reader.finish(finish.ended)).unwrap_or_default();
-        let bill = Bill::new(&self, &reported);
+        let bill = Bill::new(&self, &reported, finish.answered_by);
         let mut record = self.record(&reported, finish.now);
         let usage = tollgate_policy::Usage {
             cost: bill.cost.usd,

@@ -4,7 +4,7 @@
 //! integers as text; keys and arguments are percent-encoded, since `/` separates a command's parts.
 
 use serde_json::Value;
-use tollgate_policy::{Admission, Answer, Change, Lease, Op, StoreFailure};
+use tollgate_policy::{Admission, Answer, Change, Lease, Op, Store, StoreFailure};
 
 /// A call to an HTTP cluster of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,47 +17,64 @@ pub struct HttpCall {
     pub body: Vec<u8>,
 }
 
-/// Admits a batch or none of it.
+/// What both scripts share. A counter is a hash of `window` (its start), `used`, `open` (reserved in all) and `r:<id>` (reserved by one
+/// call); a sorted set beside it has the ids by the second at which they expire. A window only ever rolls forward: a message that comes
+/// late counts in the newer one.
+const SHARED: &str = "local function release(k,id) \
+local r=redis.call('HGET',k,'r:'..id) \
+if r then if r~='0' then redis.call('HINCRBY',k,'open','-'..r) end \
+redis.call('HDEL',k,'r:'..id) end \
+redis.call('ZREM',k..':leases',id) end \
+local function roll(k,start) \
+if tonumber(redis.call('HGET',k,'window') or -1)<tonumber(start) then redis.call('HSET',k,'window',start,'used',0) end end \
+local function keep(k,life) redis.call('EXPIRE',k,life) redis.call('EXPIRE',k..':leases',life) end ";
+
+/// Admits a batch or none of it, and sweeps what nobody settled.
 ///
-/// For each key there are five arguments: amount, limit, window start, window end, key's life in seconds. A counter is a hash of
-/// `window` (its start), `used` and `open` (reserved). It answers -1 if all were put aside, else the place of the refusal.
-const ADMIT: &str = "for i=1,#KEYS do \
-local a=(i-1)*5 \
-local h=redis.call('HMGET',KEYS[i],'window','used','open') \
-local used=0 \
-if h[1]==ARGV[a+3] then used=tonumber(h[2] or 0) end \
-local taken=used+tonumber(h[3] or 0) \
+/// Arguments: the call's id, now, when its lease expires; then for each key amount, limit, window start, key's life in seconds. It
+/// answers -1 if all were put aside, else the place of the refusal.
+const ADMIT: &str = "local id,now=ARGV[1],ARGV[2] \
+for i=1,#KEYS do \
+local k,a=KEYS[i],3+(i-1)*4 \
+for _,old in ipairs(redis.call('ZRANGEBYSCORE',k..':leases','-inf',now)) do release(k,old) end \
+roll(k,ARGV[a+3]) \
+local taken=tonumber(redis.call('HGET',k,'used') or 0)+tonumber(redis.call('HGET',k,'open') or 0) \
 if taken+tonumber(ARGV[a+1])>tonumber(ARGV[a+2]) or taken>=tonumber(ARGV[a+2]) then return i-1 end \
 end \
 for i=1,#KEYS do \
-local a=(i-1)*5 \
-if redis.call('HGET',KEYS[i],'window')~=ARGV[a+3] then redis.call('HSET',KEYS[i],'window',ARGV[a+3],'used',0) end \
-redis.call('HINCRBY',KEYS[i],'open',ARGV[a+1]) \
-redis.call('EXPIRE',KEYS[i],ARGV[a+5]) \
+local k,a=KEYS[i],3+(i-1)*4 \
+redis.call('HINCRBY',k,'open',ARGV[a+1]) \
+redis.call('HSET',k,'r:'..id,ARGV[a+1]) \
+redis.call('ZADD',k..':leases',ARGV[3],id) \
+keep(k,ARGV[a+4]) \
 end \
 return -1";
 
-/// Books a call once: the first key holds the call's id, so a settlement that is sent again changes nothing.
+/// Books a call once, and gives back what it reserved, if it did: an answer that was never heard may have been a yes.
 ///
-/// For each further key there are four arguments: reserved, used, window start, key's life in seconds.
-const SETTLE: &str = "if not redis.call('SET',KEYS[1],1,'NX','EX',ARGV[1]) then return 0 end \
+/// The first key is the mark of a settled call. Arguments: the mark's life, the call's id; then for each further key used, window start,
+/// key's life in seconds. It answers 0 if the call was settled before.
+const SETTLE: &str = "if redis.call('EXISTS',KEYS[1])==1 then return 0 end \
 for i=2,#KEYS do \
-local a=1+(i-2)*4 \
-if redis.call('HGET',KEYS[i],'window')~=ARGV[a+3] then redis.call('HSET',KEYS[i],'window',ARGV[a+3],'used',0) end \
-redis.call('HINCRBY',KEYS[i],'used',ARGV[a+2]) \
-local open=redis.call('HINCRBY',KEYS[i],'open',-tonumber(ARGV[a+1])) \
-if open<0 then redis.call('HSET',KEYS[i],'open',0) end \
-redis.call('EXPIRE',KEYS[i],ARGV[a+4]) \
+local k,a=KEYS[i],2+(i-2)*3 \
+release(k,ARGV[2]) \
+roll(k,ARGV[a+2]) \
+redis.call('HINCRBY',k,'used',ARGV[a+1]) \
+keep(k,ARGV[a+3]) \
 end \
+redis.call('SET',KEYS[1],1,'EX',ARGV[1]) \
 return 1";
 
 /// How long the mark of a settled call is kept: longer than any retry goes on.
 const SETTLED_MARK_S: i64 = 3600;
 
+/// How long a reservation that nobody settles stands in the way of others.
+const LEASE_S: i64 = 900;
+
 /// The round trip that admits a batch.
-pub fn admission_call(cluster: &str, timeout_ms: u32, ops: &[Op], now: i64) -> HttpCall {
+pub fn admission_call(store: &Store, id: &str, ops: &[Op], now: i64) -> HttpCall {
     let keys: Vec<&str> = ops.iter().map(|op| op.key.as_str()).collect();
-    let mut arguments = Vec::with_capacity(ops.len().saturating_mul(5));
+    let mut arguments = vec![id.to_owned(), now.to_string(), now.saturating_add(LEASE_S).to_string()];
     for op in ops {
         let (start, end) = op.window.span(now);
         let (amount, limit) = match op.change {
@@ -65,27 +82,27 @@ pub fn admission_call(cluster: &str, timeout_ms: u32, ops: &[Op], now: i64) -> H
             Change::Settle { actual, .. } => (actual, i128::MAX),
         };
         arguments.extend([amount, limit].map(|n| n.to_string()));
-        arguments.extend([start, end, life(end, now)].map(|n| n.to_string()));
+        arguments.extend([start, life(end, now)].map(|n| n.to_string()));
     }
-    call(cluster, timeout_ms, ADMIT, &keys, &arguments)
+    call(store, ADMIT, &keys, &arguments)
 }
 
 /// The round trip that books a call.
-pub fn settlement_call(cluster: &str, timeout_ms: u32, id: &str, ops: &[Op], now: i64) -> HttpCall {
-    let mark = format!("tg/1/settled/{id}");
+pub fn settlement_call(store: &Store, id: &str, ops: &[Op], now: i64) -> HttpCall {
+    let mark = format!("tg/1/settled/{}/{id}", store.name);
     let keys: Vec<&str> =
         std::iter::once(mark.as_str()).chain(ops.iter().map(|op| op.key.as_str())).collect();
-    let mut arguments = vec![SETTLED_MARK_S.to_string()];
+    let mut arguments = vec![SETTLED_MARK_S.to_string(), id.to_owned()];
     for op in ops {
         let (start, end) = op.window.span(now);
-        let (reserved, actual) = match op.change {
-            Change::Settle { lease, actual } => (lease.amount, actual),
-            Change::Reserve { .. } => (0, 0),
+        let actual = match op.change {
+            Change::Settle { actual, .. } => actual,
+            Change::Reserve { .. } => 0,
         };
-        arguments.extend([reserved, actual].map(|n| n.to_string()));
+        arguments.push(actual.to_string());
         arguments.extend([start, life(end, now)].map(|n| n.to_string()));
     }
-    call(cluster, timeout_ms, SETTLE, &keys, &arguments)
+    call(store, SETTLE, &keys, &arguments)
 }
 
 /// A counter outlives its window by an hour, for calls that end late.
@@ -93,15 +110,12 @@ fn life(window_end: i64, now: i64) -> i64 {
     window_end.saturating_sub(now).saturating_add(3600)
 }
 
-fn call(cluster: &str, timeout_ms: u32, script: &str, keys: &[&str], arguments: &[String]) -> HttpCall {
-    let count = keys.len().to_string();
-    let parts = ["EVAL", script, &count].into_iter().chain(keys.iter().copied());
+fn call(store: &Store, script: &str, keys: &[&str], arguments: &[String]) -> HttpCall {
+    let (script, count) = (format!("{SHARED}{script}"), keys.len().to_string());
+    let parts = ["EVAL", &script, &count].into_iter().chain(keys.iter().copied());
     let parts = parts.chain(arguments.iter().map(String::as_str)).map(encode);
-    HttpCall {
-        cluster: cluster.to_owned(),
-        timeout_ms,
-        body: parts.collect::<Vec<_>>().join("/").into_bytes(),
-    }
+    let body = parts.collect::<Vec<_>>().join("/").into_bytes();
+    HttpCall { cluster: store.cluster.clone(), timeout_ms: store.timeout_ms, body }
 }
 
 /// Percent-encodes all but unreserved characters (RFC 3986, section 2.3). Webdis reads `.` as the start of a format suffix.

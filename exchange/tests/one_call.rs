@@ -9,13 +9,17 @@
 
 use std::rc::Rc;
 use tollgate_exchange::{
-    Exchange, Finish, Head, HeaderEdit, HeaderPairs, LocalReply, Rules, Settled, Start, Step,
+    AnsweredBy, Exchange, Finish, Head, HeaderEdit, HeaderPairs, LocalReply, Rules, Settled, Start, Step,
 };
 use tollgate_policy::{Admission, Answer, Change, Lease, ReservationId, StoreFailure};
 use tollgate_record::{Action, CostStatus, Record, Timestamp, UsageSource};
 use tollgate_wire::{End, Ended};
 
 const NOON: i64 = 1_795_176_000;
+
+fn finished(millis: i64, ended: Ended) -> Finish {
+    Finish { now: at(millis), ended, answered_by: AnsweredBy::Upstream }
+}
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_nanos((NOON * 1000 + millis) * 1_000_000)
@@ -70,7 +74,7 @@ fn finish(mut exchange: Box<Exchange>, request: &[u8], answered: &Answered<'_>) 
     exchange.response_head(&HeaderPairs::from_pairs(pairs));
     let end = if answered.ended == Ended::Complete { End::Last } else { End::Open };
     exchange.response_body(answered.body, end, || at(250));
-    exchange.settle(Finish { now: at(1250), ended: answered.ended })
+    exchange.settle(Finish { now: at(1250), ended: answered.ended, answered_by: AnsweredBy::Upstream })
 }
 
 fn record(rules: &str, head: &Head, request: &[u8], answered: &Answered<'_>) -> Record {
@@ -217,7 +221,7 @@ fn a_stream_that_is_cut_says_what_was_seen() {
     let pairs = [(":status", &b"200"[..]), ("content-type", b"text/event-stream")];
     exchange.response_head(&HeaderPairs::from_pairs(pairs));
     exchange.response_body(body, End::Open, || at(5));
-    let record = exchange.settle(Finish { now: at(9), ended: Ended::Cut }).record;
+    let record = exchange.settle(finished(9, Ended::Cut)).record;
     assert_eq!((record.usage_source, record.tokens.input), (UsageSource::Partial, Some(40)));
     assert_eq!(record.stream, Some(true));
 }
@@ -295,7 +299,7 @@ fn a_required_tag_that_is_missing_is_refused_or_reported() {
     };
     let (exchange, _, step) = begin(&config("deny"), &head(CHAT, &[("x-team", "other")]));
     assert!(matches!(step, Step::Reply(LocalReply { status: 400, .. })), "{step:?}");
-    let record = exchange.settle(Finish { now: at(1), ended: Ended::Complete }).record;
+    let record = exchange.settle(finished(1, Ended::Complete)).record;
     assert_eq!(
         (record.decision.action(), record.decision.rule.as_deref()),
         (Action::Deny, Some("tags.team"))
@@ -355,7 +359,7 @@ fn the_injected_usage_is_asked_for_read_and_taken_out_again() {
     let all = [&said[..], usage, done].concat();
     let seen = exchange.response_body(&all, End::Last, || at(1));
     assert_eq!(seen.as_deref(), Some(&[&said[..], done].concat()[..]));
-    let record = exchange.settle(Finish { now: at(2), ended: Ended::Complete }).record;
+    let record = exchange.settle(finished(2, Ended::Complete)).record;
     assert_eq!((record.tokens.input, record.tokens.output, record.stream), (Some(7), Some(2), Some(true)));
 }
 
@@ -420,7 +424,7 @@ fn a_refusal_gives_back_what_other_stores_put_aside() {
     let Step::Reply(reply) = step else { panic!("{step:?}") };
     assert_eq!(reply.status, 429);
     assert!(reply.headers.contains(&("retry-after", "30".to_owned())));
-    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Complete });
+    let settled = exchange.settle(finished(1, Ended::Complete));
     let returned = settled.bookings.iter().flat_map(|(_, ops)| ops);
     assert!(
         returned.clone().all(|op| matches!(op.change, Change::Settle { actual: 0, .. }))
@@ -437,9 +441,53 @@ fn a_quota_on_trial_and_a_store_away_do_as_configured() {
     assert_eq!(exchange.resume(Ok(Admission::Refused { index: 0, resets_at: 0 })), Step::Ask);
     let step = exchange.resume(Err(StoreFailure));
     assert!(matches!(step, Step::Reply(LocalReply { status: 503, .. })), "{step:?}");
-    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Complete });
+    let settled = exchange.settle(finished(1, Ended::Complete));
+    // What a store may have put aside without being heard is given back by the call's id.
+    assert_eq!(settled.bookings.iter().flat_map(|(_, ops)| ops).count(), 4);
     assert_eq!(settled.record.shadow, ["trial"]);
     assert_eq!(settled.counts.errors, ["store"]);
+}
+
+#[test]
+fn a_call_let_through_while_a_store_was_away_is_booked_later() {
+    let config = QUOTAS.replace(r#""on_failure": "deny""#, r#""on_failure": "allow""#);
+    let (mut exchange, _, _) =
+        begin(&config.replace(r#", "per": ["model"], "when": {"model": "gpt-*"}"#, ""), &head(CHAT, &[]));
+    while exchange.is_asking() {
+        exchange.resume(Err(StoreFailure));
+    }
+    let settled = finish(exchange, ASK, &WELL);
+    let booked = settled.bookings.iter().flat_map(|(_, ops)| ops).map(|op| op.change);
+    let actual: Vec<_> = booked
+        .filter_map(|c| if let Change::Settle { actual, .. } = c { Some(actual) } else { None })
+        .collect();
+    assert_eq!(actual, [285_000_000, 1, 1, 1500]);
+}
+
+#[test]
+fn a_quota_on_trial_refuses_nothing_even_while_its_store_is_away() {
+    let config = r#"{"stores":{"far":{"cluster":"c","protocol":"webdis","on_failure":"deny"}},
+        "quotas":[{"name":"t","limit":{"requests":1},"window":"day","store":"far","mode":"shadow"}]}"#;
+    let (mut exchange, _, step) = begin(config, &head(CHAT, &[]));
+    assert_eq!((step, exchange.resume(Err(StoreFailure))), (Step::Ask, Step::Pass));
+}
+
+#[test]
+fn the_last_of_two_models_is_the_one_that_rules_see() {
+    let deny = r#"{"pricing":{"unknown_model":"deny"}}"#;
+    let (mut exchange, _, _) = begin(deny, &head(CHAT, &[("content-length", "60")]));
+    assert_eq!(exchange.held_body(br#"{"model":"gpt-4o-mini","#, End::Open), None);
+    let step = exchange.held_body(br#""model":"nobody-knows"}"#, End::Last).unwrap();
+    assert!(matches!(step, Step::Reply(LocalReply { status: 400, .. })), "{step:?}");
+}
+
+#[test]
+fn an_answer_of_the_proxy_is_not_known_to_be_free() {
+    let (mut exchange, _, _) = begin("{}", &head(CHAT, &[]));
+    exchange.request_body(ASK, End::Last);
+    exchange.response_head(&HeaderPairs::from_pairs([(":status", &b"504"[..])]));
+    let finish = Finish { answered_by: AnsweredBy::Proxy, ..finished(1, Ended::Complete) };
+    assert_eq!(exchange.settle(finish).record.cost.status, CostStatus::NoUsage);
 }
 
 #[test]
@@ -465,7 +513,7 @@ fn a_body_that_never_comes_is_not_waited_for() {
         let answer = granted(&exchange);
         exchange.resume(answer);
     }
-    let settled = exchange.settle(Finish { now: at(1), ended: Ended::Cut });
+    let settled = exchange.settle(finished(1, Ended::Cut));
     assert_eq!(settled.counts.errors, ["limit"]);
 }
 
@@ -496,7 +544,7 @@ proptest::proptest! {
             for chunk in response.chunks(7) {
                 exchange.response_body(chunk, End::Open, || at(1));
             }
-            let record = exchange.settle(Finish { now: at(2), ended: Ended::Cut }).record;
+            let record = exchange.settle(finished(2, Ended::Cut)).record;
             let json = serde_json::from_str(&record.to_json()).unwrap();
             proptest::prop_assert!(Record::parse(&json).is_ok());
         }

@@ -11,14 +11,13 @@ pub fn now() -> Timestamp {
     Timestamp::from_unix_nanos(i64::try_from(abi::now_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Applies edits to a header map. One that the host refuses is left: the call matters more.
-pub fn edit_headers(map: Map, edits: &[HeaderEdit]) {
-    for edit in edits {
-        let _refused_is_left = match edit {
-            HeaderEdit::Set(name, value) => abi::set_header(map, name, value),
-            HeaderEdit::Remove(name) => abi::remove_header(map, name),
-        };
-    }
+/// Applies edits to a header map, all that the host takes; `false` if it refused one.
+pub fn edit_headers(map: Map, edits: &[HeaderEdit]) -> bool {
+    let edit = |edit: &HeaderEdit| match edit {
+        HeaderEdit::Set(name, value) => abi::set_header(map, name, value),
+        HeaderEdit::Remove(name) => abi::remove_header(map, name),
+    };
+    edits.iter().map(edit).fold(true, |all, one| all && one.is_ok())
 }
 
 /// Answers the client; `false` if the host would not.

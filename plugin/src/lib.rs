@@ -4,6 +4,7 @@
 //! exchange and performs what comes back. Nothing is decided here.
 
 mod abi;
+mod heap;
 mod host;
 mod root;
 mod stream;

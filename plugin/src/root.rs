@@ -1,23 +1,21 @@
-//! One configuration in one worker: its rules, stats, ids and outbox.
+//! One configuration in one worker: its rules, stats and ids.
 
 use crate::abi::{self, Level};
-use crate::host::{self, ProxyStats, SharedData};
+use crate::host::{ProxyStats, SharedData};
 use std::rc::Rc;
-use tollgate_exchange::{
-    HttpCall, Outbox, Rules, Settled, Stats, parse_admission, settlement_call, settlement_taken,
+use tollgate_exchange::{HttpCall, Outbox, Rules, Settled, Stats, parse_admission, settlement_call};
+use tollgate_policy::{
+    Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
 };
-use tollgate_policy::{Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, perform};
 use tollgate_record::Timestamp;
 
 /// One configuration in one worker.
 pub struct Root {
     pub rules: Rc<Rules>,
     pub stats: Stats,
-    outbox: Outbox<HttpCall>,
     ids: Option<ReservationId>,
 }
 
-const OUTBOX_CAPACITY: usize = 1024;
 const TICK_MS: u32 = 250;
 
 impl Root {
@@ -33,8 +31,7 @@ impl Root {
                     );
                 }
                 warn_of_forgetful_quotas(&rules);
-                let outbox = Outbox::new(OUTBOX_CAPACITY);
-                Some(Self { rules: Rc::new(rules), stats: Stats::default(), outbox, ids: None })
+                Some(Self { rules: Rc::new(rules), stats: Stats::default(), ids: None })
             }
             Err(error) => {
                 abi::log(Level::Error, &format!("tollgate: configuration refused: {error}"));
@@ -57,7 +54,7 @@ impl Root {
     }
 
     /// Emits a settled call and books it.
-    pub fn emit(&mut self, settled: &Settled, rules: &Rules, now: Timestamp) {
+    pub fn emit(&mut self, settled: &Settled, rules: &Rules, outbox: &mut Outbox<HttpCall>, now: Timestamp) {
         if abi::set_property("tollgate", &settled.record.to_protobuf()).is_err() {
             self.stats.count_error("host", &mut ProxyStats);
         }
@@ -66,40 +63,38 @@ impl Root {
         }
         self.stats.count(rules, settled, &SharedData, &mut ProxyStats);
         for (store, ops) in &settled.bookings {
-            self.book(*store, ops, &settled.record.id, rules, now);
-        }
-    }
-
-    fn book(&mut self, store: StoreRef, ops: &[Op], id: &str, rules: &Rules, now: Timestamp) {
-        match store {
-            StoreRef::Local => {
-                if perform(&SharedData, ops, now.unix_seconds()).is_err() {
-                    self.stats.count_error("store", &mut ProxyStats);
-                }
-            }
-            StoreRef::Remote(index) => {
-                if let Some(store) = rules.stores.get(index) {
-                    let call = settlement_call(&store.cluster, store.timeout_ms, id, ops, now.unix_seconds());
-                    self.outbox.push(format!("{id}/{index}"), call);
-                }
+            match store {
+                StoreRef::Local => self.book(ops, now),
+                StoreRef::Remote(index) => send_later(*index, ops, &settled.record.id, rules, outbox, now),
             }
         }
     }
 
-    /// Sends what is due, and counts what did not fit.
-    pub fn flush(&mut self, now: Timestamp) {
-        self.outbox.flush(millis(now), |parcel| host::send(&parcel.load));
-        for _ in 0..self.outbox.take_dropped() {
+    fn book(&mut self, ops: &[Op], now: Timestamp) {
+        for _ in book(&SharedData, ops, now.unix_seconds()) {
             self.stats.count_error("store", &mut ProxyStats);
         }
     }
 
-    /// Takes the answer to something that was sent from the outbox.
-    pub fn answered(&mut self, token: u32, status: Option<u16>, body: &[u8], now: Timestamp) {
-        let taken = settlement_taken(status, body);
-        if self.outbox.answered(token, taken, millis(now)) && !taken {
+    /// Counts settlements that were lost or have to be sent again.
+    pub fn count_store_errors(&mut self, count: u64) {
+        for _ in 0..count {
             self.stats.count_error("store", &mut ProxyStats);
         }
+    }
+}
+
+/// Puts a settlement for a remote store into the outbox.
+fn send_later(
+    index: usize,
+    ops: &[Op],
+    id: &str,
+    rules: &Rules,
+    outbox: &mut Outbox<HttpCall>,
+    now: Timestamp,
+) {
+    if let Some(store) = rules.stores.get(index) {
+        outbox.push(format!("{id}/{index}"), settlement_call(store, id, ops, now.unix_seconds()));
     }
 }
 
@@ -113,7 +108,8 @@ pub fn read_admission(
     parse_admission(status, body, ops, now.unix_seconds())
 }
 
-fn millis(now: Timestamp) -> u64 {
+/// Milliseconds of the epoch.
+pub fn millis(now: Timestamp) -> u64 {
     u64::try_from(now.unix_nanos().div_euclid(1_000_000)).unwrap_or(0)
 }
 

@@ -3,7 +3,10 @@
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
 use crate::root::{Root, read_admission};
-use tollgate_exchange::{Exchange, Finish, Head, HeaderPairs, LocalReply, Start, Step, admission_call};
+use tollgate_exchange::{
+    AnsweredBy, Exchange, Finish, Head, HeaderPairs, HttpCall, LocalReply, Outbox, Start, Step,
+    admission_call,
+};
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
 use tollgate_wire::{End, Ended};
@@ -11,7 +14,7 @@ use tollgate_wire::{End, Ended};
 /// One LLM call's stream.
 pub struct Stream {
     exchange: Box<Exchange>,
-    /// The proxy waits for [`Stream::go_on`].
+    /// Set while the proxy holds the request back.
     held: Option<Held>,
     /// The store's call that is under way.
     token: Option<u32>,
@@ -19,8 +22,10 @@ pub struct Stream {
 }
 
 /// What the proxy holds back.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Held {
+    /// Since when the request waits for what it waits for now.
+    since: Timestamp,
     /// How much of the body was read so far.
     seen: usize,
     /// The body is complete.
@@ -54,8 +59,11 @@ impl Stream {
                 (None, call.refusal.map_or(Headers::Continue, |reply| refuse(&reply)))
             }
             Start::Begin(exchange, edits, step) => {
-                host::edit_headers(Map::Request, &edits);
                 let mut stream = Self { exchange, held: None, token: None, response_ended: false };
+                if !host::edit_headers(Map::Request, &edits) {
+                    stream.exchange.forgo_injection();
+                    root.stats.count_error("host", &mut host::ProxyStats);
+                }
                 let headers = stream.begin(root, step, now);
                 (Some(stream), headers)
             }
@@ -64,16 +72,12 @@ impl Stream {
 
     fn begin(&mut self, root: &Root, step: Step, now: Timestamp) -> Headers {
         match self.perform(root, step, now) {
-            Step::NeedBody if self.exchange.holds_headers() => {
-                self.held = Some(Held::default());
-                Headers::Hold
-            }
             Step::NeedBody => {
-                self.held = Some(Held::default());
-                Headers::Continue
+                self.held = Some(Held { since: now, seen: 0, ended: false });
+                if self.exchange.holds_headers() { Headers::Hold } else { Headers::Continue }
             }
             Step::Ask => {
-                self.held = Some(Held::default());
+                self.held = Some(Held { since: now, seen: 0, ended: false });
                 Headers::HoldAll
             }
             Step::Reply(_) => Headers::HoldAll,
@@ -89,10 +93,8 @@ impl Stream {
                     Some(next) => step = next,
                     None => return step,
                 },
-                Step::Reply(reply) => {
-                    let _a_host_that_cannot_reply_goes_on = host::reply(reply);
-                    return step;
-                }
+                // A host that cannot reply lets the call pass: it must not hang.
+                Step::Reply(reply) => return if host::reply(reply) { step } else { Step::Pass },
                 Step::NeedBody | Step::Pass => return step,
             }
         }
@@ -107,8 +109,12 @@ impl Stream {
         };
         let rules = self.exchange.rules();
         let store = rules.stores.get(index);
-        let call = store.map(|s| admission_call(&s.cluster, s.timeout_ms, &ops, now.unix_seconds()));
+        let id = self.exchange.id().to_string();
+        let call = store.map(|s| admission_call(s, &id, &ops, now.unix_seconds()));
         self.token = call.and_then(|call| host::send(&call));
+        if let Some(held) = &mut self.held {
+            held.since = now;
+        }
         self.token.is_none().then(|| self.exchange.resume(Err(StoreFailure)))
     }
 
@@ -124,7 +130,7 @@ impl Stream {
     }
 
     fn held_body(&mut self, root: &Root, held: Held, size: usize, ends: bool) -> Body {
-        self.held = Some(Held { seen: size, ended: ends });
+        self.held = Some(Held { seen: size, ended: ends, ..held });
         if !self.exchange.is_holding() {
             return Body::Hold;
         }
@@ -195,8 +201,8 @@ impl Stream {
 
     /// Lets go what waited too long. The effective context is this stream's.
     pub fn watch(&mut self, root: &Root, now: Timestamp) {
-        let waited = now.millis_since(self.exchange.started()).unwrap_or(0);
-        if self.held.is_some() && waited > HOLD_LIMIT_MS {
+        let waited = self.held.and_then(|held| now.millis_since(held.since));
+        if waited.is_some_and(|waited| waited > HOLD_LIMIT_MS) {
             self.token = None;
             let step = self.exchange.give_up_waiting();
             self.decided(root, step, now, Release::Call);
@@ -216,7 +222,7 @@ impl Stream {
     /// The response's head.
     pub fn response_headers(&mut self, headers: &HeaderPairs, ends: bool) {
         self.response_ended |= ends;
-        host::edit_headers(Map::Response, &self.exchange.response_head(headers));
+        let _the_call_matters_more = host::edit_headers(Map::Response, &self.exchange.response_head(headers));
     }
 
     /// A piece of the response's body.
@@ -247,17 +253,26 @@ impl Stream {
     }
 
     /// Settles the call.
-    pub fn settle(self, root: &mut Root, now: Timestamp) {
+    pub fn settle(self, root: &mut Root, outbox: &mut Outbox<HttpCall>, now: Timestamp) {
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
-        let settled = self.exchange.settle(Finish { now, ended });
-        root.emit(&settled, &rules, now);
+        let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
+        let settled = self.exchange.settle(Finish { now, ended, answered_by });
+        root.emit(&settled, &rules, outbox, now);
     }
 }
 
 /// Answers a client whose call goes no further. A host that cannot reply lets it pass.
 fn refuse(reply: &LocalReply) -> Headers {
     if host::reply(reply) { Headers::HoldAll } else { Headers::Continue }
+}
+
+/// Who made an error: Envoy's detail of a response that came from upstream is `via_upstream`.
+fn answered_by() -> AnsweredBy {
+    match abi::property(&["response", "code_details"]) {
+        Some(details) if details != b"via_upstream" => AnsweredBy::Proxy,
+        _ => AnsweredBy::Upstream,
+    }
 }
 
 fn read(buffer: Buffer, start: usize, size: usize) -> Vec<u8> {

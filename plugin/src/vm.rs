@@ -2,14 +2,13 @@
 
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
-use crate::root::Root;
+use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use tollgate_exchange::{Head, HeaderPairs};
+use tollgate_exchange::{Head, HeaderPairs, HttpCall, Outbox, settlement_taken};
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
-#[derive(Default)]
 pub struct Vm {
     roots: HashMap<u32, Root>,
     /// The root of each stream's context.
@@ -18,6 +17,18 @@ pub struct Vm {
     streams: HashMap<u32, Stream>,
     /// The stream that waits for the answer to an HTTP call: hosts name the root when it comes, not the stream.
     calls: HashMap<u32, u32>,
+    /// What must still go out. It outlives the configuration whose calls it settles.
+    outbox: Outbox<HttpCall>,
+}
+
+const OUTBOX_CAPACITY: usize = 1024;
+
+impl Default for Vm {
+    fn default() -> Self {
+        let (roots, parents) = (HashMap::new(), HashMap::new());
+        let outbox = Outbox::new(OUTBOX_CAPACITY);
+        Self { roots, parents, streams: HashMap::new(), calls: HashMap::new(), outbox }
+    }
 }
 
 thread_local! {
@@ -55,13 +66,38 @@ impl Vm {
     pub fn tick(&mut self, root_id: u32) {
         let now = host::now();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
-        root.flush(now);
+        self.outbox.flush(millis(now), |parcel| host::send(&parcel.load));
+        root.count_store_errors(self.outbox.take_dropped());
+        let mut waiting = Vec::new();
         for (context, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.is_held()) {
             if self.parents.get(context) == Some(&root_id) && abi::set_context(*context).is_ok() {
+                let before = stream.token();
                 stream.watch(root, now);
+                waiting.push((*context, before, stream.token()));
             }
         }
+        for (context, before, after) in waiting {
+            self.expect_answer(context, before, after);
+        }
         let _same_as_before = abi::set_context(root_id);
+    }
+
+    /// Notes which stream waits for which answer, after a callback that may have asked a store.
+    fn expect_answer(&mut self, context: u32, before: Option<u32>, after: Option<u32>) {
+        if before != after {
+            before.map(|token| self.calls.remove(&token));
+            self.calls.extend(after.map(|token| (token, context)));
+        }
+    }
+
+    /// Runs a callback of a stream, if there is one, that may ask a store.
+    fn drive<T>(&mut self, context: u32, callback: impl FnOnce(&mut Stream, &mut Root) -> T) -> Option<T> {
+        let (stream, root) = self.stream(context)?;
+        let before = stream.token();
+        let result = callback(stream, root);
+        let after = stream.token();
+        self.expect_answer(context, before, after);
+        Some(result)
     }
 
     /// A request's headers.
@@ -87,12 +123,12 @@ impl Vm {
 
     /// A piece of a request's body.
     pub fn request_body(&mut self, context: u32, size: usize, ends: bool) -> Body {
-        self.stream(context).map_or(Body::Continue, |(stream, root)| stream.request_body(root, size, ends))
+        self.drive(context, |stream, root| stream.request_body(root, size, ends)).unwrap_or(Body::Continue)
     }
 
     /// A request's trailers.
     pub fn request_trailers(&mut self, context: u32) -> Body {
-        self.stream(context).map_or(Body::Continue, |(stream, root)| stream.request_trailers(root))
+        self.drive(context, |stream, root| stream.request_trailers(root)).unwrap_or(Body::Continue)
     }
 
     /// A response's headers.
@@ -126,18 +162,17 @@ impl Vm {
         } else {
             abi::buffer(Buffer::CallResponse, 0, size).unwrap_or_default()
         };
+        let now = host::now();
         let Some(context) = self.calls.remove(&token) else {
-            if let Some(root) = self.roots.get_mut(&root_id) {
-                root.answered(token, status, &body, host::now());
+            let taken = settlement_taken(status, &body);
+            let ours = self.outbox.answered(token, taken, millis(now));
+            if let Some(root) = self.roots.get_mut(&root_id).filter(|_| ours && !taken) {
+                root.count_store_errors(1);
             }
             return;
         };
-        if abi::set_context(context).is_ok()
-            && let Some((stream, root)) = self.stream(context)
-        {
-            stream.answered(root, token, status, &body, host::now());
-            let next = stream.token();
-            self.calls.extend(next.map(|token| (token, context)));
+        if abi::set_context(context).is_ok() {
+            self.drive(context, |stream, root| stream.answered(root, token, status, &body, now));
         }
     }
 
@@ -146,7 +181,7 @@ impl Vm {
         let Some(stream) = self.streams.remove(&context) else { return };
         stream.token().map(|token| self.calls.remove(&token));
         if let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) {
-            stream.settle(root, host::now());
+            stream.settle(root, &mut self.outbox, host::now());
         }
     }
 

@@ -56,6 +56,10 @@ fn given() -> Option<(PathBuf, PathBuf)> {
 
 impl Bench {
     fn start(on_failure: &str, answers: Answers) -> Option<Self> {
+        Self::start_with(on_failure, answers, json!([]))
+    }
+
+    fn start_with(on_failure: &str, answers: Answers, per: Value) -> Option<Self> {
         let (binary, wasm) = given()?;
         let (asked, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(answers)));
         let (log, script) = (Arc::clone(&asked), Arc::clone(&answers));
@@ -75,7 +79,7 @@ impl Bench {
         let upstream = upstream.unwrap();
         let plugin = json!({
             "stores": {"budget": {"cluster": "openai", "protocol": "webdis", "timeout_ms": 400, "on_failure": on_failure}},
-            "quotas": [{"name": "day", "limit": {"requests": 5}, "window": "day", "store": "budget"}],
+            "quotas": [{"name": "day", "per": per, "limit": {"requests": 5}, "window": "day", "store": "budget"}],
         });
         let envoy = Envoy::start(&Setup {
             binary,
@@ -134,7 +138,7 @@ fn a_store_that_grants_lets_the_call_pass_and_hears_of_its_end() {
     let settled = bench.settlements(1);
     let id = record["tollgate.id"].as_str().unwrap();
     assert!(
-        settled.iter().all(|body| body.contains(&format!("settled%2F{id}"))) && settled.len() == 1,
+        settled.iter().all(|body| body.contains(&format!("settled%2Fbudget%2F{id}"))) && settled.len() == 1,
         "{settled:?}"
     );
 }
@@ -206,4 +210,25 @@ fn a_client_that_goes_away_while_the_store_is_asked_is_settled_as_not_sent() {
     let _gone = client::call(bench.envoy.address(), &request);
     let log = bench.envoy.next_log_line().unwrap();
     assert_eq!(log["tollgate"]["value"]["tollgate.cost.status"], json!("not_sent"), "{log}");
+    // The store may have put something aside without being heard: it is told that the call is over.
+    let id = log["tollgate"]["value"]["tollgate.id"].as_str().unwrap().to_owned();
+    let settled = bench.settlements(1);
+    assert!(settled.len() == 1 && settled[0].contains(&id), "{settled:?}");
+}
+
+#[test]
+fn a_store_is_asked_once_a_held_body_has_named_the_model() {
+    let Some(mut bench) = Bench::start_with("deny", granted(), json!(["model"])) else { return };
+    let (response, record, took) = bench.call();
+    assert_eq!((response.status, &record["gen_ai.request.model"]), (200, &json!("gpt-4o-mini")));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(bench.settlements(1)[0].contains("gpt-4o-mini"));
+}
+
+#[test]
+fn a_settlement_outlives_the_configuration_that_admitted_its_call() {
+    let Some(mut bench) = Bench::start("deny", granted()) else { return };
+    assert_eq!(bench.call().0.status, 200);
+    bench.envoy.reconfigure(Plugin::Text("{}".to_owned())).unwrap();
+    assert_eq!(bench.settlements(1).len(), 1);
 }

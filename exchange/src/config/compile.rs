@@ -179,8 +179,10 @@ impl Rules {
         let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
-        let needs_route =
-            upstreams.iter().any(|u| u.when.needs_route()) || quotas.iter().any(|q| q.when.needs_route());
+        let adjustments = adjustments(&raw.pricing.0, tags.names())?;
+        let needs_route = upstreams.iter().any(|u| u.when.needs_route())
+            || quotas.iter().any(|q| q.when.needs_route())
+            || adjustments.iter().any(|(when, _)| when.needs_route());
         Ok(Self {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             hold: raw.hold.into(),
@@ -190,7 +192,7 @@ impl Rules {
             price_version: prices.version().to_owned(),
             prices,
             unknown_model: unknown_model(&raw.pricing.0),
-            adjustments: adjustments(&raw.pricing.0, tags.names())?,
+            adjustments,
             trusted_costs: trusted(&raw.pricing.0),
             views: views(&raw.emit.0, &tags)?,
             max_series: max_series(&raw.emit.0)?,
@@ -357,9 +359,21 @@ fn views(raw: &RawEmit, tags: &TagRules) -> Result<Vec<View>, ConfigError> {
         std::iter::once(fixed).chain(tags.names().iter().map(|tag| vec![tag.clone()])).collect()
     };
     let names: Vec<Vec<String>> = raw.views.clone().unwrap_or_else(default);
+    let twice = |index: usize| names.iter().take(index).any(|other| names.get(index) == Some(other));
+    if let Some(index) = (0..names.len()).find(|index| twice(*index)) {
+        return Err(ConfigError::new(
+            format!("emit.views[{index}]"),
+            "stands twice, its counters would double",
+        ));
+    }
     each("emit.views", &names, |labels| {
         if labels.is_empty() {
             return Err(ConfigError::new("", "a view needs at least one label"));
+        }
+        if let Some(index) =
+            (0..labels.len()).find(|i| labels.iter().take(*i).any(|l| labels.get(*i) == Some(l)))
+        {
+            return Err(ConfigError::new(format!("[{index}]"), "the label stands twice"));
         }
         let compiled = each("", labels, |name| label(name, tags.names()))?;
         Ok(View { name: labels.join("_"), labels: compiled })

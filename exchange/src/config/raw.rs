@@ -150,7 +150,7 @@ pub(super) struct RawEmit {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected `true`, `false`, or a list of `decision`, `estimated_cost`")]
+#[serde(untagged, expecting = "expected `true`, `false`, or a list of `decision`")]
 pub(super) enum RawResponseHeaders {
     All(bool),
     Some(Vec<String>),

@@ -86,6 +86,8 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"emit":{"views":[["taem"]]}}"#,
             "emit.views[0][0]: unknown label `taem`, expected one of `provider`",
         ),
+        (r#"{"emit":{"views":[["model"],["model"]]}}"#, "emit.views[1]: stands twice"),
+        (r#"{"emit":{"views":[["model","model"]]}}"#, "emit.views[0][1]: the label stands twice"),
         (r#"{"emit":{"max_series":0}}"#, "emit.max_series: `0` is not between 1 and 100000"),
         (
             r#"{"emit":{"properties":["cost"]}}"#,
