@@ -6,6 +6,8 @@
 
 mod base64;
 mod call;
+#[cfg(test)]
+mod coverage;
 mod dialect;
 mod draft;
 mod field;

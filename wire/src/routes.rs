@@ -169,6 +169,19 @@ impl Pattern {
     }
 }
 
+#[cfg(test)]
+impl Route {
+    /// The path as a page for people writes it.
+    pub(crate) fn written(&self) -> String {
+        match self.path {
+            Ends(tail) => ["…"].iter().chain(tail).copied().collect::<Vec<_>>().join("/"),
+            Model(anchor, tail) => format!("…/{anchor}/{{model}}/{}", tail.join("/")),
+            Verb(verb) => format!("…/{{model}}:{verb}"),
+            AnthropicVerb(verb) => format!("…/publishers/anthropic/models/{{model}}:{verb}"),
+        }
+    }
+}
+
 /// The model between `anchor` and `tail`. An ARN may carry slashes of its own.
 fn model_between(segments: &[&str], anchor: &str, tail: &[&str]) -> Option<String> {
     let rest = segments.strip_suffix(tail)?;
