@@ -190,7 +190,9 @@ impl RawSource {
 /// What is wrong with a digest that is none. It may be a key, so it is not shown.
 pub(super) fn no_digest(place: usize) -> String {
     let entry = place.saturating_add(1);
-    format!("entry {entry} is no SHA-256 in lower-case hexadecimal: the configuration must not hold a key itself")
+    format!(
+        "entry {entry} is no SHA-256 in lower-case hexadecimal: the configuration must not hold a key itself"
+    )
 }
 
 /// Whether this is a digest as [`credential_digest`] writes it.
