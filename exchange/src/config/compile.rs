@@ -4,6 +4,7 @@ use super::raw::{
     RawConfig, RawCustom, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
     RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
 };
+use super::structs::from_struct;
 use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -164,10 +165,8 @@ const DEFAULT_MAX_SERIES: u32 = 2000;
 
 impl Rules {
     /// Reads and checks a configuration. Nothing at all, and white space, mean `{}`.
-    pub fn compile(json: &[u8]) -> Result<Self, ConfigError> {
-        let json = if json.trim_ascii().is_empty() { b"{}" } else { json };
-        let value: Value =
-            serde_json::from_slice(json).map_err(|e| ConfigError::new("", format!("not valid JSON: {e}")))?;
+    pub fn compile(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let value = parsed(bytes)?;
         let version = digest(&value);
         let Object(raw): Object<RawConfig> = serde_path_to_error::deserialize(value)
             .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
@@ -221,6 +220,15 @@ impl Rules {
     pub(crate) fn factors(&self, facts: &Facts<'_>) -> Vec<Factor> {
         self.adjustments.iter().filter(|(when, _)| when.matches(facts)).map(|(_, factor)| *factor).collect()
     }
+}
+
+/// The configuration as JSON: hosts pass it as text, or as an encoded `google.protobuf.Struct`.
+fn parsed(bytes: &[u8]) -> Result<Value, ConfigError> {
+    let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    let json = serde_json::from_slice(text);
+    json.or_else(|error| {
+        from_struct(bytes).ok_or_else(|| ConfigError::new("", format!("not valid JSON: {error}")))
+    })
 }
 
 /// A digest of the configuration's meaning: the order of an object's members does not matter, since

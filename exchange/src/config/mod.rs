@@ -2,6 +2,7 @@
 
 mod compile;
 mod raw;
+mod structs;
 
 pub use compile::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
 pub(crate) use compile::{Label, early_facts};
