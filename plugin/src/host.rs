@@ -17,7 +17,11 @@ pub fn edit_headers(map: Map, edits: &[HeaderEdit]) -> bool {
         HeaderEdit::Set(name, value) => abi::set_header(map, name, value),
         HeaderEdit::Remove(name) => abi::remove_header(map, name),
     };
-    edits.iter().map(edit).fold(true, |all, one| all && one.is_ok())
+    let mut taken = true;
+    for one in edits {
+        taken &= edit(one).is_ok();
+    }
+    taken
 }
 
 /// Answers the client; `false` if the host would not.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde_json::Value;
-use tollgate_exchange::{Exchange, Finish, Head, HeaderPairs, Rules, Start};
+use tollgate_exchange::{AnsweredBy, Exchange, Finish, Head, HeaderPairs, Rules, Start};
 use tollgate_policy::ReservationId;
 use tollgate_pricing::PriceBook;
 use tollgate_record::{Record, Timestamp};
@@ -59,7 +59,11 @@ fn through_the_core(rules: &Rc<Rules>, case: &Value) -> Option<Record> {
     let status = case["response_status"].to_string();
     exchange.response_head(&headers(&[(":status", &status)], &case["response_headers"]));
     exchange.response_body(case["response_body"].as_str()?.as_bytes(), End::Last, || NOON);
-    Some(exchange.settle(Finish { now: NOON, ended: Ended::Complete }).record)
+    Some(
+        exchange
+            .settle(Finish { now: NOON, ended: Ended::Complete, answered_by: AnsweredBy::Upstream })
+            .record,
+    )
 }
 
 /// Bodies were recorded decoded.
