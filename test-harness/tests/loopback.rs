@@ -85,7 +85,9 @@ fn a_client_that_goes_away_is_seen_as_cut_by_the_upstream() {
     let request = Request { abort_after: Some(3), framing: Framing::Chunked, ..post("abcdef") };
     check(request, Reply::default(), |response, seen, on| {
         assert_eq!(response.end, End::HungUp, "{on}");
-        assert_eq!((seen.end, seen.body.as_slice()), (Some(End::Cut), b"abc".as_slice()), "{on}");
+        assert_eq!(seen.end, Some(End::Cut), "{on}");
+        // A reset of HTTP/2 may overtake bytes that nobody has read yet.
+        assert!(b"abc".starts_with(&seen.body), "{on}: {:?}", seen.body);
     });
 }
 
