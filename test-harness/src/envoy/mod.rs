@@ -112,7 +112,9 @@ impl Envoy {
     pub fn next_log_line(&mut self) -> Result<Value, Error> {
         let line = self.wait_for("a line in the access log", SOON, |envoy| {
             let log = fs::read_to_string(&envoy.setup.places.access_log).unwrap_or_default();
-            Ok(log.get(envoy.read..).and_then(|rest| rest.split_inclusive('\n').next()).map(str::to_owned))
+            // A line that Envoy is still writing has no end yet.
+            let line = log.get(envoy.read..).and_then(|rest| rest.split_inclusive('\n').next());
+            Ok(line.filter(|line| line.ends_with('\n')).map(str::to_owned))
         })?;
         self.read += line.len();
         serde_json::from_str(&line).map_err(|error| Error::File(format!("access log: {error}: {line}")))
@@ -121,7 +123,7 @@ impl Envoy {
     /// How many lines of the access log nobody has asked for yet.
     pub fn unread_log_lines(&self) -> usize {
         let log = fs::read_to_string(&self.setup.places.access_log).unwrap_or_default();
-        log.get(self.read..).map_or(0, |rest| rest.lines().count())
+        log.get(self.read..).map_or(0, |rest| rest.matches('\n').count())
     }
 
     /// The access log's file.
