@@ -4,7 +4,6 @@
 //! exchange and performs what comes back. Nothing is decided here.
 
 mod abi;
-mod heap;
 mod host;
 mod root;
 mod stream;
