@@ -3,10 +3,10 @@
 use crate::config::{Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, early_facts};
 use crate::head::{Head, HeaderPairs};
 use crate::reply::{LocalReply, Refusal};
+use crate::tagging::resolve_tags;
 use std::rc::Rc;
 use tollgate_policy::{
-    Admission, Answer, Facts, Lease, Mode, OnFailure, Op, Quota, Required, ReservationId, StoreFailure,
-    StoreRef, Tags,
+    Admission, Answer, Facts, Lease, Mode, OnFailure, Op, Quota, ReservationId, StoreFailure, StoreRef, Tags,
 };
 use tollgate_record::{Action, Decision, Timestamp};
 use tollgate_wire::{
@@ -95,8 +95,10 @@ pub struct Exchange {
     route: Option<String>,
     cluster: Option<String>,
     phase: Phase,
+    /// Kept while the body, which was not read yet, may still decide tags.
+    pub(crate) head: Option<Box<Head>>,
     /// Reads the held body ahead of `reader`, which only sees it when the request is let go.
-    probe: Option<RequestReader>,
+    pub(crate) probe: Option<RequestReader>,
     batches: std::vec::IntoIter<Batch>,
 }
 
@@ -141,8 +143,8 @@ impl Exchange {
             rules: Rc::clone(rules),
             id,
             started: now,
-            tags: resolve_tags(rules, head),
-            reader: RequestReader::new(&call, injection),
+            tags: resolve_tags(rules, head, head.ends.then_some(&[])),
+            reader: RequestReader::with_pointers(&call, injection, &rules.pointers),
             decision: Decision::default(),
             shadow: Vec::new(),
             leases: Vec::new(),
@@ -155,6 +157,7 @@ impl Exchange {
             route: head.route.clone(),
             cluster: head.cluster.clone(),
             phase: Phase::Deciding,
+            head: (!rules.tags.pointers().is_empty()).then(|| Box::new(head.clone())),
             probe: None,
             batches: Vec::new().into_iter(),
             call,
@@ -166,11 +169,10 @@ impl Exchange {
     }
 
     fn decide(&mut self, head: &Head) -> Step {
-        let denied = self.rules.tags.missing(&self.tags).find(|tag| tag.required == Required::Deny);
-        if let Some(refusal) = denied.map(Refusal::missing_tag) {
+        if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
         }
-        if !self.needs_model() {
+        if !self.needs_model() && !self.needs_open_tag() {
             return self.admit();
         }
         if !self.can_hold(head) {
@@ -178,7 +180,7 @@ impl Exchange {
             return self.admit();
         }
         self.phase = Phase::Holding;
-        self.probe = Some(RequestReader::new(&self.call, Injection::Off));
+        self.probe = Some(RequestReader::with_pointers(&self.call, Injection::Off, &self.rules.pointers));
         Step::NeedBody
     }
 
@@ -243,7 +245,13 @@ impl Exchange {
         let _unchanged = probe.feed(fresh, end);
         // Not at the first sight of a model: the last of several is the one that counts upstream.
         let decided = !probe.wants_more() || end == End::Last;
-        decided.then(|| self.admit())
+        decided.then(|| {
+            self.resolve_body_tags();
+            match self.without_required_tag() {
+                Some(refusal) => self.refuse(refusal),
+                None => self.admit(),
+            }
+        })
     }
 
     /// Lets a request go whose body or whose store's answer does not come, and counts it.
@@ -387,7 +395,7 @@ impl Exchange {
 
     /// Takes back that the body may grow: the host would not raise its announced length.
     pub fn forgo_injection(&mut self) {
-        self.reader = RequestReader::new(&self.call, Injection::Off);
+        self.reader = RequestReader::with_pointers(&self.call, Injection::Off, &self.rules.pointers);
     }
 
     /// Whether the request's body still has to be read.
@@ -476,13 +484,6 @@ impl Exchange {
 fn refusal(upstream: &Upstream, reason: Reason) -> Option<LocalReply> {
     let denied = upstream.on_unmetered == OnUnmetered::Deny;
     denied.then(|| Refusal::unmetered(reason.as_str()).into_reply(upstream.wire.error_dialect()))
-}
-
-fn resolve_tags(rules: &Rules, head: &Head) -> Tags {
-    let header = |name: &str| head.headers.value(name);
-    let request =
-        tollgate_policy::Request { header: &header, path: head.text(":path"), properties: &head.properties };
-    rules.tags.resolve(&request)
 }
 
 fn request_head(head: &Head) -> RequestHead<'_> {

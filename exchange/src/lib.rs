@@ -16,6 +16,7 @@ mod refresh;
 mod reply;
 mod settle;
 mod stats;
+mod tagging;
 mod webdis;
 
 pub use config::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};

@@ -1,7 +1,6 @@
 //! Refusals, in the words that the client's SDK understands.
 
 use serde_json::{Value, json};
-use tollgate_policy::Tag;
 use tollgate_wire::ErrorDialect;
 
 /// An answer that does not come from upstream.
@@ -34,14 +33,12 @@ enum Kind {
 const WORTH_WAITING_S: i64 = 60;
 
 impl Refusal {
-    pub(crate) fn missing_tag(tag: &Tag) -> Self {
-        let message = format!(
-            "the required tag `{}` is missing or has a value that is not allowed: {}",
-            tag.name,
-            tag.hint()
-        );
+    /// `hint` says how a client sends the tag.
+    pub(crate) fn missing_tag(name: &str, hint: &str) -> Self {
+        let message =
+            format!("the required tag `{name}` is missing or has a value that is not allowed: {hint}");
         Self {
-            rule: format!("tags.{}", tag.name),
+            rule: format!("tags.{name}"),
             message,
             kind: Kind::BadRequest { code: "missing_required_tag" },
         }

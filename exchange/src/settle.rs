@@ -61,6 +61,7 @@ impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(mut self: Box<Self>, finish: Finish) -> Settled {
         self.abandon_asking();
+        self.resolve_body_tags();
         let reported = self.response.take().map(|reader| reader.finish(finish.ended)).unwrap_or_default();
         let bill = Bill::new(&self, &reported, finish.answered_by);
         let mut record = self.record(&reported, finish.now);

@@ -3,6 +3,7 @@
 use crate::config::{ConfigError, Money, Object, whole_number};
 use crate::ledger::{Change, KeyBudget, Lease, Op};
 use crate::selector::{Facts, RawSelector, Selector};
+use crate::tags::Tags;
 use crate::window::{RawWindow, Window};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -239,6 +240,12 @@ impl QuotaRule {
     /// Whether the model has to be known before the quota can be looked up.
     pub fn needs_model(&self) -> bool {
         self.when.needs_model() || self.per.contains(&Dimension::Model)
+    }
+
+    /// Whether a tag that the body, not read yet, may decide has to be known before the quota can be looked up.
+    pub fn needs_open_tag(&self, tags: &Tags) -> bool {
+        let open = |dimension: &Dimension| matches!(dimension, Dimension::Tag(index) if tags.is_open(*index));
+        self.when.needs_open_tag(tags) || self.per.iter().any(open)
     }
 
     /// Whether it is counted in this process only, over a day or longer, so that a restart makes it forget.

@@ -82,6 +82,11 @@ impl Selector {
         self.0.iter().any(|(field, _)| *field == Field::Model)
     }
 
+    /// Whether the answer depends on a tag that the body, not read yet, may decide.
+    pub fn needs_open_tag(&self, tags: &Tags) -> bool {
+        self.0.iter().any(|(field, _)| matches!(field, Field::Tag(index) if tags.is_open(*index)))
+    }
+
     /// Whether the proxy has to be asked for its route and cluster.
     pub fn needs_route(&self) -> bool {
         self.0.iter().any(|(field, _)| matches!(field, Field::Route | Field::Cluster))

@@ -14,7 +14,7 @@ use tollgate_policy::{
 };
 use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
 use tollgate_record::Record;
-use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, StreamCounts};
+use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, Pointers, StreamCounts};
 
 /// A configuration that can be applied. Streams hold on to the rules that admitted them.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Rules {
     pub upstreams: Vec<Upstream>,
     /// The tags.
     pub tags: TagRules,
+    /// The places in a request's body that some tag reads.
+    pub pointers: Pointers,
     /// The quotas.
     pub quotas: Vec<QuotaRule>,
     /// Stores outside this process.
@@ -175,6 +177,8 @@ impl Rules {
 
     fn from_raw(raw: &RawConfig, version: String) -> Result<Self, ConfigError> {
         let tags = compile_tags(&raw.tags, &raw.virtual_keys)?;
+        let pointers = Pointers::new(tags.pointers().iter().map(String::as_str))
+            .map_err(|problem| ConfigError::new("tags", problem.to_string()))?;
         let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
@@ -186,6 +190,7 @@ impl Rules {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             hold: raw.hold.into(),
             upstreams,
+            pointers,
             quotas,
             stores,
             price_version: prices.version().to_owned(),

@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, Object, whole_number};
 use crate::selector::{Pattern, is_reserved};
 use serde::Deserialize;
-use source::{RawSource, Source};
+use source::{Asks, RawSource, Source};
 use std::collections::BTreeMap;
 
 mod source;
@@ -54,7 +54,7 @@ pub enum Required {
 pub struct TagRules {
     tags: Vec<Tag>,
     names: Vec<String>,
-    properties: Vec<Vec<String>>,
+    asks: Asks,
     keys: VirtualKeys,
 }
 
@@ -82,14 +82,14 @@ pub fn compile_tags(
     raw: &BTreeMap<String, Object<RawTag>>,
     keys: &VirtualKeys,
 ) -> Result<TagRules, ConfigError> {
-    let mut properties = Vec::new();
+    let mut asks = Asks::default();
     let mut tags = Vec::with_capacity(raw.len());
     for (name, Object(tag)) in raw {
-        tags.push(Tag::compile(name, tag, &mut properties).map_err(|e| e.within(&format!("tags.{name}")))?);
+        tags.push(Tag::compile(name, tag, &mut asks).map_err(|e| e.within(&format!("tags.{name}")))?);
     }
     let names: Vec<String> = tags.iter().map(|tag| tag.name.clone()).collect();
     check_keys(keys, &names)?;
-    Ok(TagRules { names, tags, properties, keys: keys.clone() })
+    Ok(TagRules { names, tags, asks, keys: keys.clone() })
 }
 
 fn check_keys(keys: &VirtualKeys, names: &[String]) -> Result<(), ConfigError> {
@@ -111,7 +111,7 @@ const LABELS: [&str; 10] =
     ["view", "decision", "usage_source", "kind", "tag", "quota", "key", "scope", "reason", "rule"];
 
 impl Tag {
-    fn compile(name: &str, raw: &RawTag, properties: &mut Vec<Vec<String>>) -> Result<Self, ConfigError> {
+    fn compile(name: &str, raw: &RawTag, asks: &mut Asks) -> Result<Self, ConfigError> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if name.is_empty() || !name.bytes().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(ConfigError::new(
@@ -134,7 +134,7 @@ impl Tag {
         Ok(Self {
             name: name.to_owned(),
             required: raw.required,
-            sources: sources(raw, properties)?,
+            sources: sources(raw, asks)?,
             constant: raw.value.clone(),
             allow,
             max_length: max_length(raw)?,
@@ -163,6 +163,17 @@ impl Tag {
         }
     }
 
+    /// Whether the body, which was not read yet, may have another value for it than what was found: then one of its places
+    /// comes before the source that won.
+    fn waits_for_body(&self, request: &Request<'_>, key: Option<&BTreeMap<String, String>>) -> bool {
+        let fixed = self.constant.is_some() || key.is_some_and(|tags| tags.contains_key(&self.name));
+        let found = |source: &Source| {
+            source.value(request).and_then(|v| self.clean(&v)).is_some_and(|v| self.allows(&v))
+        };
+        let decides = self.sources.iter().find(|source| source.is_in_body() || found(source));
+        !fixed && decides.is_some_and(Source::is_in_body)
+    }
+
     /// A raw value as a tag: trimmed, control characters and invalid UTF-8 replaced, cut to a bounded length. `None` if
     /// nothing is left.
     fn clean(&self, bytes: &[u8]) -> Option<String> {
@@ -181,8 +192,8 @@ impl Tag {
     }
 
     /// How a client sends the tag, for the message of a refusal.
-    pub fn hint(&self) -> String {
-        let ways: Vec<_> = self.sources.iter().filter_map(Source::hint).collect();
+    fn hint(&self, pointers: &[String]) -> String {
+        let ways: Vec<_> = self.sources.iter().filter_map(|source| source.hint(pointers)).collect();
         let values: Vec<_> = self.allow.iter().flatten().map(|pattern| format!("`{pattern}`")).collect();
         let legal =
             if values.is_empty() { String::new() } else { format!(" as one of {}", values.join(", ")) };
@@ -211,7 +222,18 @@ impl TagRules {
 
     /// Paths of the host's properties that some tag reads; their values go into [`Request::properties`], in this order.
     pub fn properties(&self) -> &[Vec<String>] {
-        &self.properties
+        &self.asks.properties
+    }
+
+    /// Places in the request's body that some tag reads, as JSON pointers; their values go into [`Request::body`], in this
+    /// order.
+    pub fn pointers(&self) -> &[String] {
+        &self.asks.pointers
+    }
+
+    /// How a client sends one of these tags, for the message of a refusal.
+    pub fn hint(&self, tag: &Tag) -> String {
+        tag.hint(&self.asks.pointers)
     }
 
     /// Headers that carry tags and must not go upstream.
@@ -224,12 +246,21 @@ impl TagRules {
         let digest = if self.keys.is_empty() { None } else { source::credential_digest(request) };
         let key = digest.and_then(|digest| self.keys.get(&digest));
         let (mut values, mut conflicts) = (Vec::with_capacity(self.tags.len()), Vec::new());
-        for tag in &self.tags {
+        let mut open = Vec::new();
+        let unread = request.body.is_none() && !self.asks.pointers.is_empty();
+        for (index, tag) in self.tags.iter().enumerate() {
             let (value, contradicted) = tag.resolve(request, key);
             values.push((tag.name.clone(), value));
             conflicts.extend(contradicted.then(|| tag.name.clone()));
+            open.extend((unread && tag.waits_for_body(request, key)).then_some(index));
         }
-        Tags { values, conflicts }
+        Tags { values, conflicts, open }
+    }
+
+    /// Whether a call must wait for its body because a tag that may stand there must not be missing.
+    pub fn requires_body(&self, tags: &Tags) -> bool {
+        let denies = |index: &usize| self.tags.get(*index).is_some_and(|tag| tag.required == Required::Deny);
+        tags.open.iter().any(|index| denies(index) && tags.known(*index).is_none())
     }
 
     /// Names of required tags that the call lacks.
@@ -243,10 +274,10 @@ impl TagRules {
     }
 }
 
-fn sources(raw: &RawTag, properties: &mut Vec<Vec<String>>) -> Result<Vec<Source>, ConfigError> {
+fn sources(raw: &RawTag, asks: &mut Asks) -> Result<Vec<Source>, ConfigError> {
     let mut sources = Vec::new();
     for (index, source) in raw.from.iter().flatten().enumerate() {
-        sources.push(Source::compile(source, properties).map_err(|e| e.within(&format!("from[{index}]")))?);
+        sources.push(Source::compile(source, asks).map_err(|e| e.within(&format!("from[{index}]")))?);
     }
     sources.sort_by_key(|source| !source.trusted);
     Ok(sources)
@@ -265,12 +296,19 @@ fn max_length(raw: &RawTag) -> Result<usize, ConfigError> {
 pub struct Tags {
     values: Vec<(String, Option<String>)>,
     conflicts: Vec<String>,
+    /// The indices of those whose value the body, not read yet, may decide.
+    open: Vec<usize>,
 }
 
 impl Tags {
     /// From names and values; `None` is a tag that the call does not carry.
     pub fn new(values: Vec<(String, Option<String>)>) -> Self {
-        Self { values, conflicts: Vec::new() }
+        Self { values, conflicts: Vec::new(), open: Vec::new() }
+    }
+
+    /// Whether the body, which was not read yet, may decide the tag of this index.
+    pub fn is_open(&self, index: usize) -> bool {
+        self.open.contains(&index)
     }
 
     /// Names of tags for which the client claimed something else than what it cannot make up.

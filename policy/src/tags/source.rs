@@ -20,6 +20,7 @@ pub(super) struct RawSource {
     certificate: Option<RawIdentity>,
     api_key: Option<BTreeMap<String, String>>,
     property: Option<OneOrPath>,
+    body: Option<String>,
     trusted: bool,
 }
 
@@ -67,12 +68,26 @@ pub(super) struct Source {
 #[derive(Clone, Debug)]
 enum Kind {
     Header(String),
-    TraceParent { header: String, part: RawPart },
+    TraceParent {
+        header: String,
+        part: RawPart,
+    },
     Baggage(String),
     Query(String),
     PathSegment(usize),
     ApiKey(BTreeMap<String, String>),
     Property(usize),
+    /// By its place among [`Asks::pointers`].
+    Body(usize),
+}
+
+/// What tags have to be told beside headers and path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asks {
+    /// Paths of the host's properties.
+    pub properties: Vec<Vec<String>>,
+    /// JSON pointers into the request's body.
+    pub pointers: Vec<String>,
 }
 
 /// Where `jwt_authn` leaves the payload of a verified token, by default under this key.
@@ -87,18 +102,18 @@ pub struct Request<'a> {
     pub path: &'a str,
     /// The values of [`TagRules::properties`](super::TagRules::properties), in their order.
     pub properties: &'a [Option<Vec<u8>>],
+    /// The values of [`TagRules::pointers`](super::TagRules::pointers), in their order; `None` as long as the body was not
+    /// read.
+    pub body: Option<&'a [Option<String>]>,
 }
 
 impl Source {
-    /// Checks a source. The host's properties that it reads are added to `properties`.
-    pub(super) fn compile(
-        raw: &Object<RawSource>,
-        properties: &mut Vec<Vec<String>>,
-    ) -> Result<Self, ConfigError> {
+    /// Checks a source. What it has to be told is added to `asks`.
+    pub(super) fn compile(raw: &Object<RawSource>, asks: &mut Asks) -> Result<Self, ConfigError> {
         let raw = &raw.0;
-        let mut kinds = raw.kinds(properties);
+        let mut kinds = raw.kinds(asks);
         let (Some(kind), None) = (kinds.pop(), kinds.pop()) else {
-            let legal = "`header`, `query`, `path_segment`, `baggage`, `jwt_claim`, `certificate`, `api_key`, `property`";
+            let legal = "`header`, `query`, `path_segment`, `baggage`, `jwt_claim`, `certificate`, `api_key`, `property`, `body`";
             return Err(ConfigError::new("", format!("needs exactly one of {legal}")));
         };
         if raw.part.is_some() && raw.header.is_none() {
@@ -106,6 +121,12 @@ impl Source {
         }
         if raw.payload.is_some() && raw.jwt_claim.is_none() {
             return Err(ConfigError::new("payload", "goes with `jwt_claim`"));
+        }
+        if raw.body.as_ref().is_some_and(|pointer| !pointer.starts_with('/')) {
+            return Err(ConfigError::new(
+                "body",
+                "is no JSON pointer, expected one such as `/metadata/feature`",
+            ));
         }
         if let Some(place) = raw.api_key.iter().flatten().position(|(digest, _)| !is_sha256(digest)) {
             return Err(ConfigError::new("api_key", no_digest(place)));
@@ -123,8 +144,13 @@ impl Source {
         }
     }
 
+    /// Whether the value stands in the request's body.
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(self.kind, Kind::Body(_))
+    }
+
     /// How a client sends the value, for the message of a refusal.
-    pub(super) fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self, pointers: &[String]) -> Option<String> {
         match &self.kind {
             Kind::Header(name) | Kind::TraceParent { header: name, .. } => {
                 Some(format!("the header `{name}`"))
@@ -132,6 +158,7 @@ impl Source {
             Kind::Baggage(key) => Some(format!("the baggage `{key}`")),
             Kind::Query(name) => Some(format!("the query parameter `{name}`")),
             Kind::PathSegment(index) => Some(format!("segment {index} of the path")),
+            Kind::Body(index) => Some(format!("the body at `{}`", pointers.get(*index)?)),
             Kind::ApiKey(_) | Kind::Property(_) => None,
         }
     }
@@ -146,19 +173,16 @@ impl Source {
             Kind::PathSegment(index) => path_segment(request.path, *index),
             Kind::ApiKey(values) => values.get(&credential_digest(request)?).map(|v| v.clone().into_bytes()),
             Kind::Property(index) => property_text(request.properties.get(*index)?.as_deref()?),
+            Kind::Body(index) => Some(request.body?.get(*index)?.clone()?.into_bytes()),
         }
     }
 }
 
 impl RawSource {
-    fn kinds(&self, properties: &mut Vec<Vec<String>>) -> Vec<Kind> {
-        let mut property = |path: Vec<String>| {
-            let known = properties.iter().position(|p| *p == path);
-            Kind::Property(known.unwrap_or_else(|| {
-                properties.push(path);
-                properties.len().saturating_sub(1)
-            }))
-        };
+    fn kinds(&self, asks: &mut Asks) -> Vec<Kind> {
+        let Asks { properties, pointers } = asks;
+        let mut property = |path: Vec<String>| Kind::Property(place(properties, path));
+        let body = self.body.clone().map(|pointer| Kind::Body(place(pointers, pointer)));
         let lower = |name: &String| name.to_ascii_lowercase();
         let header = self.header.as_ref().map(|name| match self.part {
             Some(part) => Kind::TraceParent { header: lower(name), part },
@@ -183,8 +207,16 @@ impl RawSource {
         let query = self.query.clone().map(Kind::Query);
         let baggage = self.baggage.clone().map(Kind::Baggage);
         let key = self.api_key.clone().map(Kind::ApiKey);
-        [header, claim, identity, own, segment, query, baggage, key].into_iter().flatten().collect()
+        [header, claim, identity, own, segment, query, baggage, key, body].into_iter().flatten().collect()
     }
+}
+
+/// The place of what is asked for; what is not asked for yet is added.
+fn place<T: PartialEq>(asked: &mut Vec<T>, one: T) -> usize {
+    asked.iter().position(|known| *known == one).unwrap_or_else(|| {
+        asked.push(one);
+        asked.len().saturating_sub(1)
+    })
 }
 
 /// What is wrong with a digest that is none. It may be a key, so it is not shown.
@@ -298,9 +330,9 @@ mod tests {
         properties: &[Option<Vec<u8>>],
     ) -> Option<String> {
         let raw: Object<RawSource> = serde_json::from_str(json).unwrap();
-        let source = Source::compile(&raw, &mut Vec::new()).unwrap();
+        let source = Source::compile(&raw, &mut Asks::default()).unwrap();
         let header = |name: &str| headers.iter().find(|(h, _)| *h == name).map(|(_, v)| v.as_bytes());
-        let request = Request { header: &header, path, properties };
+        let request = Request { header: &header, path, properties, body: None };
         source.value(&request).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
@@ -354,9 +386,9 @@ mod tests {
             (r#"{"property":["xds","route_name"]}"#, "xds/route_name"),
         ] {
             let raw: Object<RawSource> = serde_json::from_str(json).unwrap();
-            let mut properties = Vec::new();
-            let source = Source::compile(&raw, &mut properties).unwrap();
-            assert_eq!((properties[0].join("/").as_str(), source.trusted), (path, true));
+            let mut asks = Asks::default();
+            let source = Source::compile(&raw, &mut asks).unwrap();
+            assert_eq!((asks.properties[0].join("/").as_str(), source.trusted), (path, true));
         }
         let claim = r#"{"jwt_claim":"tenant"}"#;
         for (bytes, expected) in [
@@ -377,10 +409,11 @@ mod tests {
             (r#"{"header":"a","query":"b"}"#, "needs exactly one of"),
             (r#"{"query":"b","part":"trace_id"}"#, "part: goes with `header`"),
             (r#"{"query":"b","payload":"p"}"#, "payload: goes with `jwt_claim`"),
+            (r#"{"body":"metadata.feature"}"#, "body: is no JSON pointer"),
             (r#"{"api_key":{"sk-secret":"a"}}"#, "api_key: entry 1 is no SHA-256"),
         ] {
             let raw: Object<RawSource> = serde_json::from_str(json).unwrap();
-            let error = Source::compile(&raw, &mut Vec::new()).map(|_| ()).unwrap_err().to_string();
+            let error = Source::compile(&raw, &mut Asks::default()).map(|_| ()).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{json}: {error}");
         }
     }
@@ -390,9 +423,9 @@ mod tests {
         fn no_bytes_break_a_source(header in proptest::collection::vec(proptest::num::u8::ANY, 0..80), path in ".{0,60}") {
             for json in [r#"{"header":"traceparent","part":"trace_id"}"#, r#"{"baggage":"a"}"#, r#"{"query":"a"}"#, r#"{"path_segment":0}"#, r#"{"property":"a"}"#] {
                 let raw: Object<RawSource> = serde_json::from_str(json).unwrap();
-                let source = Source::compile(&raw, &mut Vec::new()).unwrap();
+                let source = Source::compile(&raw, &mut Asks::default()).unwrap();
                 let properties = [Some(header.clone())];
-                let _any = source.value(&Request { header: &|_| Some(&header), path: &path, properties: &properties });
+                let _any = source.value(&Request { header: &|_| Some(&header), path: &path, properties: &properties, body: None });
             }
         }
     }

@@ -11,7 +11,7 @@ fn keyed(json: &str, keys: &str) -> Result<TagRules, String> {
 
 fn resolved(rules: &TagRules, headers: &[(&str, &[u8])], properties: &[Option<Vec<u8>>]) -> Tags {
     let header = |name: &str| headers.iter().find(|(h, _)| *h == name).map(|(_, v)| *v);
-    rules.resolve(&Request { header: &header, path: "/v1/chat/completions", properties })
+    rules.resolve(&Request { header: &header, path: "/v1/chat/completions", properties, body: None })
 }
 
 fn resolve(json: &str, headers: &[(&str, &[u8])]) -> Vec<String> {
@@ -124,4 +124,32 @@ fn impossible_tags_are_refused_with_their_path() {
         let error = keyed(team, &keys).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_place_in_the_body_counts_in_its_turn() {
+    let of = |from: &str| rules(&format!(r#"{{"feature":{{"required":"deny","from":[{from}]}}}}"#)).unwrap();
+    let (body, header) = (r#"{"body":"/metadata/feature"}"#, r#"{"header":"x-feature"}"#);
+    let sent: &[(&str, &[u8])] = &[("x-feature", b"mail")];
+    let said = Some("chat".to_owned());
+    for (name, from, headers, said, open, expected) in [
+        ("the body comes first", format!("{body},{header}"), sent, &said, true, Some("chat")),
+        ("the body has none", format!("{body},{header}"), sent, &None, true, Some("mail")),
+        ("a header comes first", format!("{header},{body}"), sent, &said, false, Some("mail")),
+        ("the header is not there", format!("{header},{body}"), &[][..], &said, true, Some("chat")),
+        ("nobody says it", body.to_owned(), &[], &None, true, None),
+    ] {
+        let rules = of(&from);
+        assert_eq!(rules.pointers(), ["/metadata/feature"], "{name}");
+        let header = |name: &str| headers.iter().find(|(h, _)| *h == name).map(|(_, v)| *v);
+        let resolve = |body| rules.resolve(&Request { header: &header, path: "/v1", properties: &[], body });
+        let before = resolve(None);
+        assert_eq!(before.is_open(0), open, "{name}");
+        assert_eq!(rules.requires_body(&before), open && before.known(0).is_none(), "{name}");
+        let captured = [said.clone()];
+        let after = resolve(Some(&captured));
+        assert_eq!((after.known(0), after.is_open(0)), (expected, false), "{name}");
+    }
+    let rules = of(body);
+    assert_eq!(rules.hint(&rules.tags()[0]), "send it in the body at `/metadata/feature`");
 }
