@@ -58,19 +58,47 @@ fn greatest_common_divisor(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
+/// Decimal digits of a u128, and the point.
+const LONGEST: usize = 40;
+
 /// `whole.fraction` without trailing zeros, where `value` counts units of `10^-places`.
 pub(crate) fn write_fixed(out: &mut core::fmt::Formatter<'_>, value: u128, places: u32) -> core::fmt::Result {
-    let one = 10u128.checked_pow(places).ok_or(core::fmt::Error)?;
-    let whole = value.checked_div(one).ok_or(core::fmt::Error)?;
-    let mut fraction = value.checked_rem(one).ok_or(core::fmt::Error)?;
-    write!(out, "{whole}")?;
-    if fraction == 0 {
-        return Ok(());
+    let mut text = [0_u8; LONGEST];
+    let mut start = LONGEST;
+    let mut put = |byte: u8| {
+        start = start.saturating_sub(1);
+        text.get_mut(start).map(|place| *place = byte).ok_or(core::fmt::Error)
+    };
+    let (mut rest, mut places) = (value, places);
+    while places > 0 && is_round(rest) {
+        cut_digit(&mut rest);
+        places = places.saturating_sub(1);
     }
-    let mut width = usize::try_from(places).map_err(|_| core::fmt::Error)?;
-    while fraction.checked_rem(10) == Some(0) {
-        fraction = fraction.checked_div(10).ok_or(core::fmt::Error)?;
-        width = width.checked_sub(1).ok_or(core::fmt::Error)?;
+    // From the last digit to the first; at least one stands before the point.
+    let mut written = 0_u32;
+    while rest > 0 || written <= places {
+        if written == places && places > 0 {
+            put(b'.')?;
+        }
+        put(b'0' | cut_digit(&mut rest))?;
+        written = written.saturating_add(1);
     }
-    write!(out, ".{fraction:0width$}")
+    out.write_str(core::str::from_utf8(text.get(start..).unwrap_or_default()).map_err(|_| core::fmt::Error)?)
+}
+
+fn is_round(value: u128) -> bool {
+    match u64::try_from(value) {
+        Ok(small) => small.is_multiple_of(10),
+        Err(_) => value.is_multiple_of(10),
+    }
+}
+
+/// Takes the last digit off. Amounts fit 64 bits for all but the greatest, and are divided much faster there.
+fn cut_digit(rest: &mut u128) -> u8 {
+    let (quotient, digit) = match u64::try_from(*rest) {
+        Ok(small) => (u128::from(small / 10), small % 10),
+        Err(_) => (*rest / 10, (*rest % 10) as u64),
+    };
+    *rest = quotient;
+    digit as u8
 }

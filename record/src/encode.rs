@@ -1,176 +1,131 @@
-//! A record as a tree, and the tree as protobuf or JSON.
+//! One walk over a record, in the fixed order in which its keys are documented; protobuf and JSON only spell it.
 
-use std::borrow::Cow;
+mod json;
+mod protobuf;
+
 use tollgate_pricing::PicoUsd;
 
 use crate::schema::{Part, Record, SCHEMA, Tokens};
+use crate::short::Short;
 
-/// A JSON-like value: what `google.protobuf.Struct` can hold.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+/// Spells one object of the kind that `google.protobuf.Struct` can hold, key by key.
+trait Spell: Sized {
     /// A string.
-    Text(Cow<'a, str>),
+    fn text(&mut self, key: &str, value: &str);
     /// A count. It is written as a double, exact up to 2^53.
-    Count(u64),
+    fn count(&mut self, key: &str, value: u64);
     /// An amount of USD, written as the double that OpenTelemetry asks for.
-    Amount(PicoUsd),
+    fn amount(&mut self, key: &str, value: PicoUsd);
     /// A truth value.
-    Flag(bool),
-    /// A list.
-    List(Vec<Value<'a>>),
-    /// An object, in order.
-    Object(Fields<'a>),
+    fn flag(&mut self, key: &str, value: bool);
+    /// An object, which `fill` spells.
+    fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self));
+    /// A list of strings.
+    fn texts<'a>(&mut self, key: &str, values: impl Iterator<Item = &'a str>);
+    /// A list of objects, each of which `fill` spells.
+    fn objects<T>(&mut self, key: &str, values: &[T], fill: impl Fn(&mut Self, &T));
 }
 
-/// Names and values, in order.
-pub(crate) type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
-
 impl Record {
-    /// The record's keys and values, in the fixed order in which they are documented.
-    pub fn fields(&self) -> Vec<(Cow<'_, str>, Value<'_>)> {
-        let mut out = Out(Vec::with_capacity(48));
-        out.identity(self);
-        out.tokens(&self.tokens);
-        out.usage(self);
-        out.cost(self);
-        out.policy(self);
-        out.http(self);
-        out.0
-    }
-
     /// The record as an encoded `google.protobuf.Struct`.
     pub fn to_protobuf(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(2048);
-        protobuf::put_struct(&mut bytes, &self.fields());
-        bytes
+        let mut object = protobuf::Object::with_capacity(2048);
+        spell(&mut object, self);
+        object.into_bytes()
     }
 
     /// The record as one JSON object on one line.
     pub fn to_json(&self) -> String {
-        json::object(self.fields()).to_string()
+        let mut object = json::Object::default();
+        spell(&mut object, self);
+        object.into_value().to_string()
     }
 }
 
-struct Out<'a>(Fields<'a>);
+fn spell(out: &mut impl Spell, record: &Record) {
+    identity(out, record);
+    tokens(out, &record.tokens);
+    usage(out, record);
+    cost(out, record);
+    policy(out, record);
+    http(out, record);
+}
 
-impl<'a> Out<'a> {
-    fn put(&mut self, key: &'static str, value: Value<'a>) {
-        self.0.push((Cow::Borrowed(key), value));
-    }
+fn identity(out: &mut impl Spell, r: &Record) {
+    out.count("tollgate.schema", SCHEMA);
+    out.text("tollgate.id", &r.id);
+    out.text("tollgate.time", Short::of(&r.time).as_str());
+    out.text("gen_ai.operation.name", &r.operation);
+    out.text("gen_ai.provider.name", &r.provider);
+    known(out, "gen_ai.request.model", r.request_model.as_deref());
+    known(out, "gen_ai.response.model", r.response_model.as_deref());
+    known(out, "gen_ai.response.id", r.response_id.as_deref());
+    texts(out, "gen_ai.response.finish_reasons", &r.finish_reasons);
+}
 
-    fn text(&mut self, key: &'static str, value: &'a str) {
-        self.put(key, Value::Text(Cow::Borrowed(value)));
+fn tokens(out: &mut impl Spell, t: &Tokens) {
+    for (key, count) in token_keys(t) {
+        self::count(out, key, count);
     }
+}
 
-    fn known(&mut self, key: &'static str, value: Option<&'a str>) {
-        if let Some(value) = value {
-            self.text(key, value);
-        }
+fn usage(out: &mut impl Spell, r: &Record) {
+    if !r.units.is_empty() {
+        out.object("tollgate.units", |out| r.units.iter().for_each(|(name, q)| unit(out, name, q)));
     }
+    if !r.parts.is_empty() {
+        out.objects("tollgate.parts", &r.parts, part);
+    }
+    out.text("tollgate.usage.source", r.usage_source.as_str());
+    if r.inconsistent {
+        out.flag("tollgate.usage.inconsistent", true);
+    }
+}
 
-    fn count(&mut self, key: &'static str, value: Option<u64>) {
-        if let Some(value) = value {
-            self.put(key, Value::Count(value));
-        }
+fn cost(out: &mut impl Spell, r: &Record) {
+    let cost = &r.cost;
+    if let Some(amount) = cost.usd {
+        out.amount("gen_ai.usage.cost.amount", amount);
+        out.text("gen_ai.usage.cost.currency", "USD");
     }
+    out.text("tollgate.cost.status", cost.status.as_str());
+    usd(out, "tollgate.cost.usd", cost.usd);
+    usd(out, "tollgate.cost.list_usd", cost.list_usd);
+    if !cost.lines.is_empty() {
+        out.object("tollgate.cost.lines", |out| {
+            cost.lines.iter().for_each(|(name, amount)| usd(out, name, Some(*amount)));
+        });
+    }
+    usd(out, "tollgate.cost.reported_usd", cost.reported_usd);
+    usd(out, "tollgate.cost.saved_by_cache_usd", cost.saved_by_cache_usd);
+}
 
-    fn usd(&mut self, key: &'static str, value: Option<PicoUsd>) {
-        if let Some(value) = value {
-            self.put(key, usd(value));
-        }
+fn policy(out: &mut impl Spell, r: &Record) {
+    if !r.tags.is_empty() {
+        out.object("tollgate.tags", |out| r.tags.iter().for_each(|(name, value)| out.text(name, value)));
     }
+    texts(out, "tollgate.missing_tags", &r.missing_tags);
+    out.text("tollgate.decision.action", r.decision.action().as_str());
+    if !r.decision.actions.is_empty() {
+        out.texts("tollgate.decision.actions", r.decision.actions.iter().map(|action| action.as_str()));
+    }
+    known(out, "tollgate.decision.rule", r.decision.rule.as_deref());
+    texts(out, "tollgate.shadow", &r.shadow);
+    usd(out, "tollgate.reserved.usd", r.reserved);
+}
 
-    fn texts(&mut self, key: &'static str, values: &'a [String]) {
-        if !values.is_empty() {
-            self.put(key, Value::List(values.iter().map(|v| Value::Text(Cow::Borrowed(v))).collect()));
-        }
+fn http(out: &mut impl Spell, r: &Record) {
+    if let Some(stream) = r.stream {
+        out.flag("tollgate.stream", stream);
     }
-
-    fn pairs(&mut self, key: &'static str, pairs: &'a [(String, String)]) {
-        if !pairs.is_empty() {
-            let text = |v: &'a String| Value::Text(Cow::Borrowed(v));
-            self.put(
-                key,
-                Value::Object(pairs.iter().map(|(k, v)| (Cow::Borrowed(k.as_str()), text(v))).collect()),
-            );
-        }
-    }
-
-    fn identity(&mut self, r: &'a Record) {
-        self.put("tollgate.schema", Value::Count(SCHEMA));
-        self.text("tollgate.id", &r.id);
-        self.put("tollgate.time", Value::Text(Cow::Owned(r.time.to_string())));
-        self.text("gen_ai.operation.name", &r.operation);
-        self.text("gen_ai.provider.name", &r.provider);
-        self.known("gen_ai.request.model", r.request_model.as_deref());
-        self.known("gen_ai.response.model", r.response_model.as_deref());
-        self.known("gen_ai.response.id", r.response_id.as_deref());
-        self.texts("gen_ai.response.finish_reasons", &r.finish_reasons);
-    }
-
-    fn tokens(&mut self, t: &Tokens) {
-        for (key, count) in token_keys(t) {
-            self.count(key, count);
-        }
-    }
-
-    fn usage(&mut self, r: &'a Record) {
-        if !r.units.is_empty() {
-            let units = r.units.iter().map(|(name, quantity)| (Cow::Borrowed(name.as_str()), unit(quantity)));
-            self.put("tollgate.units", Value::Object(units.collect()));
-        }
-        if !r.parts.is_empty() {
-            self.put("tollgate.parts", Value::List(r.parts.iter().map(part).collect()));
-        }
-        self.text("tollgate.usage.source", r.usage_source.as_str());
-        if r.inconsistent {
-            self.put("tollgate.usage.inconsistent", Value::Flag(true));
-        }
-    }
-
-    fn cost(&mut self, r: &'a Record) {
-        let cost = &r.cost;
-        if let Some(amount) = cost.usd {
-            self.put("gen_ai.usage.cost.amount", Value::Amount(amount));
-            self.text("gen_ai.usage.cost.currency", "USD");
-        }
-        self.text("tollgate.cost.status", cost.status.as_str());
-        self.usd("tollgate.cost.usd", cost.usd);
-        self.usd("tollgate.cost.list_usd", cost.list_usd);
-        if !cost.lines.is_empty() {
-            let lines = cost.lines.iter().map(|(name, amount)| (Cow::Borrowed(name.as_str()), usd(*amount)));
-            self.put("tollgate.cost.lines", Value::Object(lines.collect()));
-        }
-        self.usd("tollgate.cost.reported_usd", cost.reported_usd);
-        self.usd("tollgate.cost.saved_by_cache_usd", cost.saved_by_cache_usd);
-    }
-
-    fn policy(&mut self, r: &'a Record) {
-        self.pairs("tollgate.tags", &r.tags);
-        self.texts("tollgate.missing_tags", &r.missing_tags);
-        self.text("tollgate.decision.action", r.decision.action().as_str());
-        if !r.decision.actions.is_empty() {
-            let words = r.decision.actions.iter().map(|a| Value::Text(Cow::Borrowed(a.as_str())));
-            self.put("tollgate.decision.actions", Value::List(words.collect()));
-        }
-        self.known("tollgate.decision.rule", r.decision.rule.as_deref());
-        self.texts("tollgate.shadow", &r.shadow);
-        self.usd("tollgate.reserved.usd", r.reserved);
-    }
-
-    fn http(&mut self, r: &'a Record) {
-        if let Some(stream) = r.stream {
-            self.put("tollgate.stream", Value::Flag(stream));
-        }
-        self.count("tollgate.ttft_ms", r.ttft_ms);
-        self.count("tollgate.duration_ms", r.duration_ms);
-        self.count("tollgate.http.status", r.http_status.map(u64::from));
-        self.known("tollgate.service_tier", r.service_tier.as_deref());
-        self.known("tollgate.region", r.region.as_deref());
-        self.known("tollgate.speed", r.speed.as_deref());
-        self.text("tollgate.price.version", &r.price_version);
-        self.text("tollgate.config.version", &r.config_version);
-    }
+    count(out, "tollgate.ttft_ms", r.ttft_ms);
+    count(out, "tollgate.duration_ms", r.duration_ms);
+    count(out, "tollgate.http.status", r.http_status.map(u64::from));
+    known(out, "tollgate.service_tier", r.service_tier.as_deref());
+    known(out, "tollgate.region", r.region.as_deref());
+    known(out, "tollgate.speed", r.speed.as_deref());
+    out.text("tollgate.price.version", &r.price_version);
+    out.text("tollgate.config.version", &r.config_version);
 }
 
 /// Token counts by the key under which each stands in the record.
@@ -189,118 +144,76 @@ pub(crate) fn token_keys(t: &Tokens) -> [(&'static str, Option<u64>); 10] {
     ]
 }
 
-fn usd<'a>(amount: PicoUsd) -> Value<'a> {
-    Value::Text(Cow::Owned(amount.to_string()))
+fn part(out: &mut impl Spell, part: &Part) {
+    known(out, "model", part.model.as_deref());
+    tokens(out, &part.tokens);
+    usd(out, "usd", part.usd);
 }
 
 /// Whole quantities are numbers, others exact decimal strings.
-fn unit(quantity: &str) -> Value<'_> {
-    quantity.parse().map_or(Value::Text(Cow::Borrowed(quantity)), Value::Count)
-}
-
-fn part(part: &Part) -> Value<'_> {
-    let mut out = Out(Vec::new());
-    out.known("model", part.model.as_deref());
-    out.tokens(&part.tokens);
-    out.usd("usd", part.usd);
-    Value::Object(out.0)
-}
-
-/// `google.protobuf.Struct`, see protobuf's `struct.proto`: a Struct is `map<string, Value> fields = 1`,
-/// a Value is one of number 2 (double), string 3, bool 4, Struct 5, ListValue 6 (`repeated Value = 1`).
-mod protobuf {
-    use super::Value;
-    use std::borrow::Cow;
-
-    const LENGTH_DELIMITED: u8 = 2;
-    const FIXED64: u8 = 1;
-    const VARINT: u8 = 0;
-
-    pub(super) fn put_struct(out: &mut Vec<u8>, fields: &[(Cow<'_, str>, Value<'_>)]) {
-        let mut value_bytes = Vec::with_capacity(64);
-        let mut entry = Vec::with_capacity(96);
-        for (key, value) in fields {
-            value_bytes.clear();
-            entry.clear();
-            put_value(&mut value_bytes, value);
-            put_bytes(&mut entry, 1, key.as_bytes());
-            put_bytes(&mut entry, 2, &value_bytes);
-            put_bytes(out, 1, &entry);
-        }
-    }
-
-    fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
-        match value {
-            Value::Text(text) => put_bytes(out, 3, text.as_bytes()),
-            Value::Count(count) => put_number(out, super::double_of_count(*count)),
-            Value::Amount(amount) => put_number(out, super::double_of_usd(*amount)),
-            Value::Flag(flag) => out.extend([tag(4, VARINT), u8::from(*flag)]),
-            Value::Object(fields) => {
-                let mut inner = Vec::new();
-                put_struct(&mut inner, fields);
-                put_bytes(out, 5, &inner);
-            }
-            Value::List(values) => put_bytes(out, 6, &list(values)),
-        }
-    }
-
-    fn list(values: &[Value<'_>]) -> Vec<u8> {
-        let (mut inner, mut one) = (Vec::new(), Vec::new());
-        for value in values {
-            one.clear();
-            put_value(&mut one, value);
-            put_bytes(&mut inner, 1, &one);
-        }
-        inner
-    }
-
-    fn put_number(out: &mut Vec<u8>, number: f64) {
-        out.push(tag(2, FIXED64));
-        out.extend(number.to_le_bytes());
-    }
-
-    fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-        out.push(tag(field, LENGTH_DELIMITED));
-        let mut length = bytes.len();
-        while length >= 0x80 {
-            out.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        out.push(length as u8);
-        out.extend_from_slice(bytes);
-    }
-
-    const fn tag(field: u8, wire_type: u8) -> u8 {
-        (field << 3) | wire_type
+fn unit(out: &mut impl Spell, name: &str, quantity: &str) {
+    match quantity.parse() {
+        Ok(count) => out.count(name, count),
+        Err(_) => out.text(name, quantity),
     }
 }
 
-mod json {
-    use super::{Fields, Value};
-
-    pub(super) fn object(fields: Fields<'_>) -> serde_json::Value {
-        serde_json::Value::Object(fields.into_iter().map(|(k, v)| (k.into_owned(), value(v))).collect())
+fn known(out: &mut impl Spell, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        out.text(key, value);
     }
+}
 
-    fn value(value: Value<'_>) -> serde_json::Value {
-        match value {
-            Value::Text(text) => text.into_owned().into(),
-            Value::Count(count) => count.into(),
-            Value::Amount(amount) => serde_json::Number::from_f64(super::double_of_usd(amount))
-                .map_or(amount.to_string().into(), Into::into),
-            Value::Flag(flag) => flag.into(),
-            Value::List(values) => values.into_iter().map(self::value).collect(),
-            Value::Object(fields) => object(fields),
-        }
+fn count(out: &mut impl Spell, key: &str, value: Option<u64>) {
+    if let Some(value) = value {
+        out.count(key, value);
+    }
+}
+
+/// The exact decimal.
+fn usd(out: &mut impl Spell, key: &str, value: Option<PicoUsd>) {
+    if let Some(value) = value {
+        out.text(key, Short::of(&value).as_str());
+    }
+}
+
+fn texts(out: &mut impl Spell, key: &str, values: &[String]) {
+    if !values.is_empty() {
+        out.texts(key, values.iter().map(String::as_str));
     }
 }
 
 /// The double nearest to an amount. The exact decimal stands beside it in the record.
+#[expect(clippy::float_arithmetic, reason = "the one double that OpenTelemetry asks for")]
 fn double_of_usd(amount: PicoUsd) -> f64 {
+    const EXACT: i128 = 1 << 53;
+    let pico = amount.pico();
+    if (-EXACT..EXACT).contains(&pico) {
+        // Both sides are exact, and IEEE 754 rounds the quotient to the nearest double: the same that the decimal means.
+        return pico as f64 / 1e12;
+    }
     // An exact decimal is always a valid double literal, so `NAN` never shows; it would be seen at once if it did.
     amount.to_string().parse().unwrap_or(f64::NAN)
 }
 
 fn double_of_count(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::double_of_usd;
+    use tollgate_pricing::PicoUsd;
+
+    #[test]
+    fn the_double_of_an_amount_is_the_one_nearest_to_its_decimal() {
+        let step = 1_000_000_007_i128;
+        let small = (0..20_000_i128).map(|n| n * n * 31 + n);
+        let large = (0..2_000_i128).map(|n| (1 << 53) - 1_000 + n * step);
+        for pico in small.chain(large).flat_map(|pico| [pico, -pico]) {
+            let amount = PicoUsd::from_pico(pico);
+            let parsed: f64 = amount.to_string().parse().unwrap();
+            assert_eq!(double_of_usd(amount).to_bits() << 1, parsed.to_bits() << 1, "{amount}");
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! The one thing Tollgate emits per LLM call: its schema, encoders and parser.
 //!
-//! A [`Record`] is plain data. [`Record::fields`] walks it once, in a fixed order, into a neutral tree;
-//! [`Record::to_protobuf`] and [`Record::to_json`] only spell that tree, so the two can never disagree.
+//! A [`Record`] is plain data. One walk over it, in a fixed order, names every key and value; [`Record::to_protobuf`] and
+//! [`Record::to_json`] only spell what it says, so the two can never disagree.
 //! [`Record::parse`] reads it back, from this schema or an older one.
 
 mod encode;
 mod parse;
 mod schema;
+mod short;
 mod time;
 
-pub use encode::Value;
 pub use parse::ParseError;
 pub use schema::{Action, Cost, CostStatus, Decision, Part, Record, SCHEMA, Tokens, UsageSource};
 pub use time::{CivilDate, Timestamp};

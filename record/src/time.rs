@@ -42,7 +42,22 @@ impl fmt::Display for Timestamp {
         let (second, milli) = (of_day.div_euclid(1000), of_day.rem_euclid(1000));
         let (minute, s) = (second.div_euclid(60), second.rem_euclid(60));
         let (h, m) = (minute.div_euclid(60), minute.rem_euclid(60));
-        write!(f, "{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}.{milli:03}Z", date.year, date.month, date.day)
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let places = [(3, date.year), (6, date.month), (9, date.day), (12, h), (15, m), (18, s), (22, milli)];
+        for (last, number) in places {
+            put_digits(&mut text, last, number);
+        }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Writes a number so that its last digit stands at `last`. A year of nanoseconds since 1970 has four digits.
+fn put_digits(text: &mut [u8], last: usize, number: i64) {
+    let mut rest = number.unsigned_abs();
+    let places = text.get_mut(..=last).unwrap_or_default().iter_mut().rev();
+    for place in places.take_while(|place| place.is_ascii_digit()) {
+        *place = b'0' | (rest % 10) as u8;
+        rest /= 10;
     }
 }
 

@@ -88,10 +88,14 @@ impl Draft {
             self.forget_counts(finds);
         }
         // Keys come in any order, but a reason says more than the status.
-        let (reasons, others): (Vec<_>, Vec<_>) =
-            finds.iter().partition(|(role, _)| *role == Role::StatusReason);
-        for (role, raw) in others.into_iter().chain(reasons) {
+        for (role, raw) in finds.iter().filter(|(role, _)| *role != Role::StatusReason) {
             self.take(role, raw);
+        }
+        if finds.has(Role::StatusReason) {
+            finds
+                .iter()
+                .filter(|(role, _)| *role == Role::StatusReason)
+                .for_each(|(role, raw)| self.take(role, raw));
         }
     }
 
@@ -142,14 +146,20 @@ impl Draft {
     }
 
     fn take_usage(&mut self, raw: &[u8]) {
-        let Some(value) = Value::parse(raw).filter(Value::is_map) else {
+        if !raw.starts_with(b"{") {
             self.problems.add(Problem::Malformed);
             return;
-        };
-        if matches!(self.dialect.usage, UsageKind::Anthropic | UsageKind::Invoke) {
-            self.overlay.add(&value);
         }
-        self.usage = Some(raw.to_vec());
+        if matches!(self.dialect.usage, UsageKind::Anthropic | UsageKind::Invoke) {
+            match Value::parse(raw) {
+                Some(value) => self.overlay.add(&value),
+                None => return self.problems.add(Problem::Malformed),
+            }
+        }
+        // Where the last report tells all, the others need not be parsed.
+        let usage = self.usage.get_or_insert_default();
+        usage.clear();
+        usage.extend_from_slice(raw);
     }
 
     fn finish(&mut self, reason: Option<String>) {
@@ -254,8 +264,11 @@ impl Draft {
         }
     }
 
-    fn reading(&self) -> Reading {
+    fn reading(&mut self) -> Reading {
         let value = self.usage.as_deref().and_then(Value::parse);
+        if value.is_none() && self.usage.is_some() {
+            self.problems.add(Problem::Malformed);
+        }
         let mut reading = match (&value, self.dialect.usage) {
             (None, _) => Reading::default(),
             (Some(_), UsageKind::Anthropic) => self.overlay.reading(),

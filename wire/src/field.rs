@@ -71,14 +71,24 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Whether an event that carries it, not null, is always read. Other fields are read along.
-    pub(crate) const fn is_decisive(self) -> bool {
-        matches!(self, Self::Usage | Self::Finish | Self::Error | Self::Metrics) || self.is_count()
+    /// A set of roles with this one in it.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u64
     }
 
-    /// Whether it is a count that stands alone.
-    pub(crate) const fn is_count(self) -> bool {
-        matches!(self, Self::InputCount | Self::OutputCount | Self::CacheReadCount | Self::ReasoningCount)
+    /// The roles whose event, where they are not null, is always read. Other fields are read along.
+    pub(crate) const DECISIVE: u64 = Self::Usage.bit()
+        | Self::Finish.bit()
+        | Self::Error.bit()
+        | Self::Metrics.bit()
+        | Self::InputCount.bit()
+        | Self::OutputCount.bit()
+        | Self::CacheReadCount.bit()
+        | Self::ReasoningCount.bit();
+
+    /// Whether an event that carries it, not null, is always read.
+    pub(crate) const fn is_decisive(self) -> bool {
+        Self::DECISIVE & self.bit() != 0
     }
 
     /// Whether only a text, a number or a word is taken, so that a path may lead on through a container there.

@@ -9,12 +9,18 @@ const MOST: usize = 512;
 /// No document of ours has more text to keep than this.
 const MOST_TEXT: usize = 256 * 1024;
 
+/// Room for what a document of ours usually has.
+const USUAL: usize = 8;
+const USUAL_TEXT: usize = 512;
+
 /// The finds of one document, in the order in which they stand there.
 #[derive(Debug)]
 pub(crate) struct Finds {
     wants: Wants,
     items: Vec<Item>,
     text: Vec<u8>,
+    /// The roles among the items, as [`Role::bit`] has them.
+    found: u64,
     /// The roles whose presence was seen.
     seen: Set,
     /// The arrays among them, and those of them that held nothing.
@@ -36,8 +42,9 @@ impl Finds {
     pub(crate) fn new(wants: impl Into<Wants>) -> Self {
         Self {
             wants: wants.into(),
-            items: Vec::new(),
-            text: Vec::new(),
+            items: Vec::with_capacity(USUAL),
+            text: Vec::with_capacity(USUAL_TEXT),
+            found: 0,
             seen: 0,
             arrays: 0,
             empty: 0,
@@ -50,6 +57,7 @@ impl Finds {
     pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.text.clear();
+        self.found = 0;
         self.seen = 0;
         self.empty = 0;
         self.pictures = 0;
@@ -65,15 +73,18 @@ impl Finds {
 
     /// Whether something with that role was found or seen, null not counted.
     pub(crate) fn has(&self, role: Role) -> bool {
+        self.roles() & role.bit() != 0
+    }
+
+    /// All roles that were found or seen.
+    fn roles(&self) -> u64 {
         let seen = indices(self.seen).filter_map(|index| self.wants.get(index));
-        self.iter().any(|(found, _)| found == role) || seen.into_iter().any(|want| want.role == role)
+        seen.fold(self.found, |roles, want| roles | want.role.bit())
     }
 
     /// Whether something was found that is always to be read.
     pub(crate) fn is_decisive(&self) -> bool {
-        let seen = indices(self.seen).filter_map(|index| self.wants.get(index));
-        self.iter().any(|(role, _)| role.is_decisive())
-            || seen.into_iter().any(|want| want.role.is_decisive())
+        self.roles() & Role::DECISIVE != 0
     }
 
     /// Whether there is a list of choices and it is empty.
@@ -106,6 +117,7 @@ impl Sink for Finds {
             place = place.saturating_add(1);
             stays
         });
+        self.found = self.iter().fold(0, |roles, (role, _)| roles | role.bit());
     }
 
     fn begins(&mut self, wants: Set, first: u8, _at: usize) {
@@ -131,7 +143,10 @@ impl Sink for Finds {
         let start = self.text.len();
         self.text.extend_from_slice(raw);
         let end = self.text.len();
-        self.items.extend(indices(wants).map(|index| Item { index, start, end }));
+        for index in indices(wants) {
+            self.items.push(Item { index, start, end });
+            self.found |= self.wants.get(index).map_or(0, |want| want.role.bit());
+        }
     }
 
     fn closes(&mut self, wants: Set, content: Content, _at: usize) {

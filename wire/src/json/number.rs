@@ -14,6 +14,20 @@ pub(crate) enum Count {
     Odd,
 }
 
+impl Count {
+    /// Reads a JSON number.
+    pub(crate) fn parse(text: &str) -> Self {
+        let plain = text.len() <= SHORT && text.bytes().all(|byte| byte.is_ascii_digit());
+        match plain.then(|| text.parse()) {
+            Some(Ok(whole)) => Self::Whole(whole),
+            _ => Decimal::parse(text).map_or(Self::Odd, Decimal::count),
+        }
+    }
+}
+
+/// So many digits are less than [`GREATEST`].
+const SHORT: usize = 15;
+
 /// A decimal number: `digits` with the decimal point moved left by `scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
@@ -101,6 +115,7 @@ mod tests {
         ];
         for (name, text, expected) in cases {
             assert_eq!(Decimal::parse(text).unwrap().count(), expected, "{name}");
+            assert_eq!(Count::parse(text), expected, "{name}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// if an escape is none of JSON's.
 pub(crate) fn unescape(raw: &[u8]) -> Option<Cow<'_, str>> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return Some(String::from_utf8_lossy(raw));
+        return Some(str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed));
     }
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;

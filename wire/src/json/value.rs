@@ -15,8 +15,19 @@ pub(crate) enum Value<'a> {
     Number(&'a str),
     Text(Cow<'a, str>),
     List(Vec<Value<'a>>),
-    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+    Map(Members<'a>),
 }
+
+/// The members of an object, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Members<'a> {
+    /// One bit for each length of a key that occurs: most keys that are asked for are not there, and this tells.
+    lengths: u64,
+    items: Vec<(Cow<'a, [u8]>, Value<'a>)>,
+}
+
+/// Reports have about this many members; a place for each is made at once.
+const USUAL_MEMBERS: usize = 8;
 
 static NULL: Value<'static> = Value::Null;
 
@@ -36,7 +47,7 @@ impl<'a> Value<'a> {
     pub(crate) fn count(&self, path: &[&str]) -> Count {
         match self.at(path) {
             Value::Null => Count::Absent,
-            Value::Number(text) => Decimal::parse(text).map_or(Count::Odd, Decimal::count),
+            Value::Number(text) => Count::parse(text),
             _ => Count::Odd,
         }
     }
@@ -66,15 +77,31 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether it is an object.
-    pub(crate) fn is_map(&self) -> bool {
-        matches!(self, Value::Map(_))
+    fn member(&self, key: &str) -> &Value<'a> {
+        match self {
+            Value::Map(members) => members.member(key.as_bytes()).unwrap_or(&NULL),
+            _ => &NULL,
+        }
+    }
+}
+
+impl<'a> Members<'a> {
+    fn member(&self, key: &[u8]) -> Option<&Value<'a>> {
+        if self.lengths & length_bit(key) == 0 {
+            return None;
+        }
+        self.items.iter().rev().find(|(name, _)| **name == *key).map(|(_, value)| value)
     }
 
-    fn member(&self, key: &str) -> &Value<'a> {
-        let Value::Map(members) = self else { return &NULL };
-        members.iter().rev().find(|(name, _)| name == key).map_or(&NULL, |(_, value)| value)
+    fn push(&mut self, key: Cow<'a, [u8]>, value: Value<'a>) {
+        self.lengths |= length_bit(&key);
+        self.items.push((key, value));
     }
+}
+
+/// Long keys share the last bit.
+fn length_bit(key: &[u8]) -> u64 {
+    1 << key.len().min(63)
 }
 
 type Read<'a, T> = Option<(T, &'a [u8])>;
@@ -105,13 +132,30 @@ fn number(raw: &[u8]) -> Read<'_, Value<'_>> {
 
 /// Reads a string whose opening quote is already taken.
 fn text(raw: &[u8]) -> Read<'_, Cow<'_, str>> {
+    let (inner, rest) = quoted(raw)?;
+    Some((unescape(inner)?, rest))
+}
+
+/// Reads a key whose opening quote is already taken. Keys are compared only, so their bytes are not looked at.
+fn key(raw: &[u8]) -> Read<'_, Cow<'_, [u8]>> {
+    let (inner, rest) = quoted(raw)?;
+    let plain = if inner.contains(&b'\\') {
+        Cow::Owned(unescape(inner)?.into_owned().into_bytes())
+    } else {
+        Cow::Borrowed(inner)
+    };
+    Some((plain, rest))
+}
+
+/// What stands before the closing quote, and what comes after it.
+fn quoted(raw: &[u8]) -> Read<'_, &[u8]> {
     let mut end = 0_usize;
     loop {
-        let found = memchr::memchr2(b'"', b'\\', raw.get(end..)?)?;
+        let found = raw.get(end..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
         end = end.checked_add(found)?;
         if raw.get(end) == Some(&b'"') {
             let (inner, rest) = raw.split_at_checked(end)?;
-            return Some((unescape(inner)?, rest.get(1..)?));
+            return Some((inner, rest.get(1..)?));
         }
         end = end.checked_add(2)?;
     }
@@ -136,15 +180,16 @@ fn list(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
 }
 
 fn map(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
-    let mut members = Vec::new();
+    let mut members = Members { lengths: 0, items: Vec::new() };
     let mut rest = blank(raw);
     if let Some(rest) = rest.strip_prefix(b"}") {
         return Some((Value::Map(members), rest));
     }
+    members.items.reserve_exact(USUAL_MEMBERS);
     loop {
-        let (key, tail) = text(rest.strip_prefix(b"\"")?)?;
+        let (key, tail) = key(rest.strip_prefix(b"\"")?)?;
         let (item, tail) = value(blank(blank(tail).strip_prefix(b":")?), depth)?;
-        members.push((key, item));
+        members.push(key, item);
         let (mark, tail) = blank(tail).split_first()?;
         match mark {
             b',' => rest = blank(tail),

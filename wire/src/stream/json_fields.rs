@@ -315,12 +315,14 @@ impl Scanner {
     fn inside<'a>(&mut self, skip: Skip, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
         let (skip, passed) = skip.pass(rest);
         let (part, tail) = rest.split_at_checked(passed).unwrap_or((rest, &[]));
-        if self.capture != 0 {
-            self.keep_value(part);
-        }
         match skip {
-            Some(skip) => self.state = State::Inside(skip),
-            None => self.end_value(sink),
+            None => self.end_value(part, sink),
+            Some(skip) => {
+                self.state = State::Inside(skip);
+                if self.capture != 0 {
+                    self.keep_value(part);
+                }
+            }
         }
         tail
     }
@@ -335,15 +337,20 @@ impl Scanner {
         }
     }
 
-    fn end_value(&mut self, sink: &mut impl Sink) {
+    /// Ends a value with its last part. One that came in a single part is never copied here.
+    fn end_value(&mut self, part: &[u8], sink: &mut impl Sink) {
         self.state = State::AfterValue;
         if self.capture == 0 {
             return;
         }
+        let whole = self.buffer.is_empty() && !self.overflow && part.len() <= LONGEST_VALUE;
+        if !whole {
+            self.keep_value(part);
+        }
         if self.overflow {
             self.overlong = true;
         } else {
-            sink.value(self.capture, &self.buffer);
+            sink.value(self.capture, if whole { part } else { &self.buffer });
         }
         self.capture = 0;
     }

@@ -33,21 +33,23 @@ impl Skip {
     /// were passed.
     pub(crate) fn pass(self, rest: &[u8]) -> (Option<Self>, usize) {
         match self {
-            Self::Begin => Self::enter(rest),
+            Self::Begin => Self::whole(rest),
             Self::Scalar => pass_scalar(rest),
             Self::Text(escaped) => pass_text(rest, escaped),
             Self::Nested { open, close, depth, text } => pass_nested(rest, open, close, depth, text),
         }
     }
 
-    fn enter(rest: &[u8]) -> (Option<Self>, usize) {
-        let inside = match rest.first() {
-            Some(b'"') => Self::Text(Escaped::No),
-            Some(b'{') => Self::Nested { open: b'{', close: b'}', depth: 1, text: None },
-            Some(b'[') => Self::Nested { open: b'[', close: b']', depth: 1, text: None },
-            _ => Self::Scalar,
+    /// Passes over a value from its first byte on, in one go: most values are all there.
+    fn whole(rest: &[u8]) -> (Option<Self>, usize) {
+        let Some((first, tail)) = rest.split_first() else { return (Some(Self::Begin), 0) };
+        let (next, passed) = match first {
+            b'"' => pass_text(tail, Escaped::No),
+            b'{' => pass_nested(tail, b'{', b'}', 1, None),
+            b'[' => pass_nested(tail, b'[', b']', 1, None),
+            _ => pass_scalar(tail),
         };
-        (Some(inside), usize::from(!rest.is_empty()))
+        (next, passed.saturating_add(1))
     }
 }
 
