@@ -2,7 +2,7 @@
 
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
-use crate::settle::{AnsweredBy, tokens};
+use crate::settle::{AnsweredBy, tokens, units};
 use tollgate_pricing::{Factor, Found, PicoUsd, Quote, Situation, TokenCounts, TokenKind, Usage, quote};
 use tollgate_record::{Cost, CostStatus, Part};
 use tollgate_wire::{Reported, ReportedUsage};
@@ -11,6 +11,8 @@ use tollgate_wire::{Reported, ReportedUsage};
 pub(crate) struct Bill {
     pub cost: Cost,
     pub parts: Vec<Part>,
+    /// What the price depended on besides what the record says anyway.
+    pub conditions: Vec<(String, String)>,
     pub tokens: TokenCounts,
     /// The name under which the price was found.
     pub model: Option<String>,
@@ -27,9 +29,10 @@ impl Bill {
         let mut bill = Self {
             cost: Cost { reported_usd: reported.cost, ..Cost::default() },
             parts: Vec::new(),
+            conditions: Vec::new(),
             tokens: reported.usage.as_ref().map(ReportedUsage::counts).unwrap_or_default(),
-            model: found.as_ref().map(|f| f.name.to_owned()),
-            retires: found.as_ref().is_some_and(|f| f.retires_day.is_some()),
+            model: found.as_ref().map(|f| f.entry.name.to_owned()),
+            retires: found.as_ref().is_some_and(|f| f.entry.retires_day.is_some()),
             drift: None,
             errors: None,
         };
@@ -44,30 +47,39 @@ impl Bill {
         &mut self,
         exchange: &Exchange,
         reported: &Reported,
-        found: Option<Found<'_>>,
+        found: Option<Price<'_>>,
         usage: &ReportedUsage,
     ) {
-        let factors = exchange.rules.factors(&exchange.facts());
+        let adjustments = exchange.rules.adjustments(&exchange.facts());
+        let factors: Vec<Factor> = adjustments.iter().map(|adjustment| adjustment.factor).collect();
         let pricing = Pricing { exchange, reported, factors: &factors };
         if reported.parts.is_empty() {
-            self.add(found.map(|f| pricing.quote(&f, usage)));
+            self.add(found.map(|f| pricing.quote(&f.entry, usage)));
         }
+        let mut stand_in = found.and_then(|f| f.stands_in);
         for part in &reported.parts {
-            let own = part.model.as_deref().map(|model| find(exchange, Some(model)));
-            let quoted = own.unwrap_or(found).map(|f| pricing.quote(&f, &part.usage));
+            let own = part.model.as_deref().map(|model| find(exchange, Some(model))).unwrap_or(found);
+            stand_in = stand_in.or(own.and_then(|f| f.stands_in));
+            let quoted = own.map(|f| pricing.quote(&f.entry, &part.usage));
             let usd = quoted.as_ref().and_then(|q| q.quote.as_ref()).map(|q| q.total);
-            self.parts.push(Part { model: part.model.clone(), tokens: tokens(&part.usage), usd });
+            let (tokens, units) = (tokens(&part.usage), units(&part.usage));
+            self.parts.push(Part { model: part.model.clone(), tokens, units, usd });
             self.add(quoted);
         }
+        self.conditions = pricing.conditions(stand_in);
         if let Some(figure) = reported.cost {
             self.compare(figure);
             if exchange.trusts_reported_cost() {
                 self.take_reported(figure, reported);
             }
         }
+        if matches!(self.cost.status, CostStatus::Priced | CostStatus::Unpriced) {
+            self.cost.adjustments = adjustments.iter().map(|a| a.percent.clone()).collect();
+        }
         if self.cost.status == CostStatus::UnknownModel {
             let reported_usd = self.cost.reported_usd;
             self.cost = Cost { status: CostStatus::UnknownModel, reported_usd, ..Cost::default() };
+            self.conditions.clear();
         }
     }
 
@@ -95,6 +107,11 @@ impl Bill {
         for line in &quote.lines {
             self.add_line(line.name, line.amount);
         }
+        for name in quote.unpriced {
+            if !self.cost.unpriced.iter().any(|known| known == name) {
+                self.cost.unpriced.push(name.to_owned());
+            }
+        }
     }
 
     fn add_line(&mut self, name: &str, amount: PicoUsd) {
@@ -115,6 +132,7 @@ impl Bill {
     /// The provider's own figure is the cost; our quote at list price stays beside it.
     fn take_reported(&mut self, figure: PicoUsd, reported: &Reported) {
         self.cost.status = CostStatus::Reported;
+        self.cost.unpriced.clear();
         self.cost.usd = Some(figure);
         let split: Vec<_> =
             reported.cost_lines.iter().map(|(name, amount)| ((*name).to_owned(), *amount)).collect();
@@ -159,13 +177,34 @@ impl Pricing<'_> {
         Situation {
             time_unix_s: self.exchange.started.unix_seconds(),
             service_tier: self.reported.service_tier.as_deref(),
-            region: self.reported.region.as_deref(),
+            region: region(self.exchange, self.reported),
             speed: self.reported.speed.as_deref(),
+            search_context_size: self.reported.search_context_size.as_deref(),
             image_size: facts.image_size.as_deref(),
             image_quality: facts.image_quality.as_deref(),
             ..Situation::default()
         }
     }
+
+    /// What the situation has that no other field of the record tells.
+    fn conditions(&self, stand_in: Option<&str>) -> Vec<(String, String)> {
+        let situation = self.situation();
+        let all = [
+            ("image_quality", situation.image_quality),
+            ("image_size", situation.image_size),
+            ("price_as", stand_in),
+            ("search_context_size", situation.search_context_size),
+        ];
+        let known = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        known.collect()
+    }
+}
+
+/// Where the call was served: as the response says, else as host and path do.
+pub(crate) fn region<'a>(exchange: &'a Exchange, reported: &'a Reported) -> Option<&'a str> {
+    // Anthropic writes `not_available` where somebody else serves its models.
+    let told = reported.region.as_deref();
+    told.filter(|region| *region != "not_available").or_else(|| exchange.region()).or(told)
 }
 
 fn saved_by_cache(
@@ -192,14 +231,24 @@ impl Exchange {
 
 /// The price of the model that answered; where the catalogue does not know that name (an alias of the upstream's
 /// own), of the one asked for; where it knows neither, of the one that stands in for unknown ones.
-fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Found<'a>> {
+fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>> {
     let stand_in = match &exchange.rules.unknown_model {
         UnknownModel::PriceAs(model) => Some(model.as_str()),
         UnknownModel::Record | UnknownModel::Deny => None,
     };
     let provider = exchange.call.provider();
-    let names = [served, exchange.model(), stand_in].into_iter().flatten();
-    names.filter_map(|model| exchange.rules.prices.find(provider, model)).next()
+    let known = |model| exchange.rules.prices.find(provider, model);
+    let own = [served, exchange.model()].into_iter().flatten().find_map(known);
+    let own = own.map(|entry| Price { entry, stands_in: None });
+    own.or_else(|| Some(Price { entry: known(stand_in?)?, stands_in: stand_in }))
+}
+
+/// What a model costs.
+#[derive(Clone, Copy)]
+struct Price<'a> {
+    entry: Found<'a>,
+    /// The model's name, where its price stands in for that of one that nobody knows.
+    stands_in: Option<&'a str>,
 }
 
 /// Why there can be no price, or [`CostStatus::Priced`] if there can.

@@ -11,7 +11,7 @@ use tollgate_policy::{
 use tollgate_record::{Action, Decision, Timestamp};
 use tollgate_wire::{
     Call, End, INJECTION_ROOM, Injection, Reason, RequestHead, RequestReader, ResponseHead, ResponseReader,
-    Traffic, classify,
+    Traffic, classify, region_of,
 };
 
 /// What a request is to Tollgate.
@@ -188,6 +188,11 @@ impl Exchange {
         let asks = self.rules.unknown_model == UnknownModel::Deny;
         self.model().is_none()
             && (asks || self.rules.quotas.iter().any(tollgate_policy::QuotaRule::needs_model))
+    }
+
+    /// Where the call is served, as far as its host and path say it.
+    pub(crate) fn region(&self) -> Option<&str> {
+        region_of(&self.host, &self.path)
     }
 
     fn can_hold(&self, head: &Head) -> bool {

@@ -19,7 +19,9 @@ mod stats;
 mod tagging;
 mod webdis;
 
-pub use config::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
+pub use config::{
+    Adjustment, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+};
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};
 pub use outbox::{Outbox, Parcel};

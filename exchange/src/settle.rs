@@ -1,6 +1,6 @@
 //! The end of a call: Reported -> TokenCounts -> Quote -> Record, and what stores are told.
 
-use crate::bill::Bill;
+use crate::bill::{Bill, region};
 use crate::exchange::Exchange;
 use tollgate_policy::{Op, Required, Sent, StoreRef};
 use tollgate_pricing::{PicoUsd, TokenCounts};
@@ -71,6 +71,7 @@ impl Exchange {
             output: record.tokens.output,
         };
         record.parts = bill.parts;
+        record.conditions = bill.conditions;
         record.cost = bill.cost;
         let errors = reported.problems.iter().filter_map(error_kind).chain(bill.errors);
         let mut counts = Counts {
@@ -113,7 +114,7 @@ impl Exchange {
             duration_ms: now.millis_since(self.started),
             http_status: self.status,
             service_tier: reported.service_tier.clone(),
-            region: reported.region.clone(),
+            region: region(self, reported).map(str::to_owned),
             speed: reported.speed.clone(),
             price_version: self.rules.price_version.clone(),
             config_version: self.rules.version.clone(),
@@ -157,10 +158,16 @@ pub(crate) fn tokens(usage: &ReportedUsage) -> Tokens {
         audio_output: usage.output_audio,
         image_input: usage.input_image,
         image_output: usage.output_image,
+        video_input: usage.input_video,
+        video_output: usage.output_video,
+        cache_read_audio: usage.cache_read_audio,
+        cache_read_image: usage.cache_read_image,
+        cache_read_video: usage.cache_read_video,
+        citation: usage.citation,
     }
 }
 
-fn units(usage: &ReportedUsage) -> Vec<(String, String)> {
+pub(crate) fn units(usage: &ReportedUsage) -> Vec<(String, String)> {
     usage.units.iter().map(|(kind, quantity)| (kind.name().to_owned(), quantity.to_string())).collect()
 }
 

@@ -70,9 +70,7 @@ fn tokens(out: &mut impl Spell, t: &Tokens) {
 }
 
 fn usage(out: &mut impl Spell, r: &Record) {
-    if !r.units.is_empty() {
-        out.object("tollgate.units", |out| r.units.iter().for_each(|(name, q)| unit(out, name, q)));
-    }
+    units(out, "tollgate.units", &r.units);
     if !r.parts.is_empty() {
         out.objects("tollgate.parts", &r.parts, part);
     }
@@ -96,14 +94,14 @@ fn cost(out: &mut impl Spell, r: &Record) {
             cost.lines.iter().for_each(|(name, amount)| usd(out, name, Some(*amount)));
         });
     }
+    texts(out, "tollgate.cost.unpriced", &cost.unpriced);
+    texts(out, "tollgate.cost.adjustments", &cost.adjustments);
     usd(out, "tollgate.cost.reported_usd", cost.reported_usd);
     usd(out, "tollgate.cost.saved_by_cache_usd", cost.saved_by_cache_usd);
 }
 
 fn policy(out: &mut impl Spell, r: &Record) {
-    if !r.tags.is_empty() {
-        out.object("tollgate.tags", |out| r.tags.iter().for_each(|(name, value)| out.text(name, value)));
-    }
+    pairs(out, "tollgate.tags", &r.tags);
     texts(out, "tollgate.missing_tags", &r.missing_tags);
     out.text("tollgate.decision.action", r.decision.action().as_str());
     if !r.decision.actions.is_empty() {
@@ -124,12 +122,13 @@ fn http(out: &mut impl Spell, r: &Record) {
     known(out, "tollgate.service_tier", r.service_tier.as_deref());
     known(out, "tollgate.region", r.region.as_deref());
     known(out, "tollgate.speed", r.speed.as_deref());
+    pairs(out, "tollgate.price.conditions", &r.conditions);
     out.text("tollgate.price.version", &r.price_version);
     out.text("tollgate.config.version", &r.config_version);
 }
 
 /// Token counts by the key under which each stands in the record.
-pub(crate) fn token_keys(t: &Tokens) -> [(&'static str, Option<u64>); 10] {
+pub(crate) fn token_keys(t: &Tokens) -> [(&'static str, Option<u64>); 16] {
     [
         ("gen_ai.usage.input_tokens", t.input),
         ("gen_ai.usage.output_tokens", t.output),
@@ -141,13 +140,32 @@ pub(crate) fn token_keys(t: &Tokens) -> [(&'static str, Option<u64>); 10] {
         ("gen_ai.usage.audio.output_tokens", t.audio_output),
         ("gen_ai.usage.image.input_tokens", t.image_input),
         ("gen_ai.usage.image.output_tokens", t.image_output),
+        ("tollgate.usage.video_input_tokens", t.video_input),
+        ("tollgate.usage.video_output_tokens", t.video_output),
+        ("tollgate.usage.cache_read_audio_tokens", t.cache_read_audio),
+        ("tollgate.usage.cache_read_image_tokens", t.cache_read_image),
+        ("tollgate.usage.cache_read_video_tokens", t.cache_read_video),
+        ("tollgate.usage.citation_tokens", t.citation),
     ]
 }
 
 fn part(out: &mut impl Spell, part: &Part) {
     known(out, "model", part.model.as_deref());
     tokens(out, &part.tokens);
+    units(out, "units", &part.units);
     usd(out, "usd", part.usd);
+}
+
+fn pairs(out: &mut impl Spell, key: &str, pairs: &[(String, String)]) {
+    if !pairs.is_empty() {
+        out.object(key, |out| pairs.iter().for_each(|(name, value)| out.text(name, value)));
+    }
+}
+
+fn units(out: &mut impl Spell, key: &str, units: &[(String, String)]) {
+    if !units.is_empty() {
+        out.object(key, |out| units.iter().for_each(|(name, quantity)| unit(out, name, quantity)));
+    }
 }
 
 /// Whole quantities are numbers, others exact decimal strings.

@@ -86,6 +86,7 @@ impl<'a> Keys<'a> {
             service_tier: self.text("tollgate.service_tier")?,
             region: self.text("tollgate.region")?,
             speed: self.text("tollgate.speed")?,
+            conditions: self.pairs("tollgate.price.conditions")?,
             price_version: self.required("tollgate.price.version")?,
             config_version: self.required("tollgate.config.version")?,
         })
@@ -103,6 +104,12 @@ impl<'a> Keys<'a> {
             audio_output: self.count("gen_ai.usage.audio.output_tokens")?,
             image_input: self.count("gen_ai.usage.image.input_tokens")?,
             image_output: self.count("gen_ai.usage.image.output_tokens")?,
+            video_input: self.count("tollgate.usage.video_input_tokens")?,
+            video_output: self.count("tollgate.usage.video_output_tokens")?,
+            cache_read_audio: self.count("tollgate.usage.cache_read_audio_tokens")?,
+            cache_read_image: self.count("tollgate.usage.cache_read_image_tokens")?,
+            cache_read_video: self.count("tollgate.usage.cache_read_video_tokens")?,
+            citation: self.count("tollgate.usage.citation_tokens")?,
         })
     }
 
@@ -115,6 +122,8 @@ impl<'a> Keys<'a> {
             usd: self.usd("tollgate.cost.usd")?,
             list_usd: self.usd("tollgate.cost.list_usd")?,
             lines: lines.collect::<Result<_, _>>()?,
+            unpriced: self.texts("tollgate.cost.unpriced")?,
+            adjustments: self.texts("tollgate.cost.adjustments")?,
             reported_usd: self.usd("tollgate.cost.reported_usd")?,
             saved_by_cache_usd: self.usd("tollgate.cost.saved_by_cache_usd")?,
         })
@@ -190,6 +199,7 @@ impl<'a> Keys<'a> {
             Some(Part {
                 model: keys.text("model").ok()?,
                 tokens: keys.tokens().ok()?,
+                units: keys.units("units").ok()?,
                 usd: keys.usd("usd").ok()?,
             })
         };

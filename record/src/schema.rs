@@ -64,6 +64,9 @@ pub struct Record {
     pub region: Option<String>,
     /// The speed as served.
     pub speed: Option<String>,
+    /// What else the price depended on (`image_size`, `image_quality`, `search_context_size`), and under `price_as`
+    /// the model whose price stood in for one that nobody knows.
+    pub conditions: Vec<(String, String)>,
     /// Digest of the price catalogue and the operator's own prices.
     pub price_version: String,
     /// Digest of the configuration whose rules applied.
@@ -93,6 +96,18 @@ pub struct Tokens {
     pub image_input: Option<u64>,
     /// Output tokens of images.
     pub image_output: Option<u64>,
+    /// Input tokens of video.
+    pub video_input: Option<u64>,
+    /// Output tokens of video.
+    pub video_output: Option<u64>,
+    /// Those of `cache_read` that are audio.
+    pub cache_read_audio: Option<u64>,
+    /// Those of `cache_read` that are images.
+    pub cache_read_image: Option<u64>,
+    /// Those of `cache_read` that are video.
+    pub cache_read_video: Option<u64>,
+    /// Tokens of citations, where a provider bills them apart; neither in `input` nor in `output`.
+    pub citation: Option<u64>,
 }
 
 /// A model's share of a call that used several.
@@ -102,6 +117,8 @@ pub struct Part {
     pub model: Option<String>,
     /// Its token counts.
     pub tokens: Tokens,
+    /// Its share of the call's units.
+    pub units: Vec<(String, String)>,
     /// Its cost, where it has a price.
     pub usd: Option<PicoUsd>,
 }
@@ -117,6 +134,10 @@ pub struct Cost {
     pub list_usd: Option<PicoUsd>,
     /// Line items; they add up to `usd`.
     pub lines: Vec<(String, PicoUsd)>,
+    /// What was used and has no rate, under [`CostStatus::Unpriced`]: `usd` is what the rest costs.
+    pub unpriced: Vec<String>,
+    /// The percentages by which each list price was raised or, below zero, lowered, in the order in which they apply.
+    pub adjustments: Vec<String>,
     /// The provider's own figure.
     pub reported_usd: Option<PicoUsd>,
     /// What reads from the provider's cache would have cost more as plain input, at list price.

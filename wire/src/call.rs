@@ -3,12 +3,14 @@
 mod classify;
 mod custom;
 mod names;
+mod region;
 
 use std::borrow::Cow;
 
 pub use classify::classify;
 pub use custom::{Custom, CustomShape, StreamCounts};
 pub use names::{DialectName, ErrorDialect, IncludeUsage, Operation, Reason, UnknownDialect};
+pub use region::region_of;
 
 use crate::dialect::{Dialect, UsageKind};
 use crate::routes::{Route, Streams};

@@ -257,6 +257,7 @@ impl Draft {
             service_tier: reading.tier.or(self.tier),
             region: reading.region,
             speed: reading.speed.or(self.speed),
+            search_context_size: reading.search_context_size,
             cost: reading.cost,
             cost_lines: reading.cost_lines,
             parts: reading.parts,

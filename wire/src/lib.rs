@@ -25,7 +25,7 @@ mod usage;
 
 pub use call::{
     Call, Custom, CustomShape, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead,
-    StreamCounts, Traffic, UnknownDialect, Upstream, classify,
+    StreamCounts, Traffic, UnknownDialect, Upstream, classify, region_of,
 };
 pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};

@@ -25,6 +25,8 @@ pub struct Reported {
     pub region: Option<String>,
     /// The speed that served the call (Anthropic).
     pub speed: Option<String>,
+    /// How much context a web search brought in, where its price depends on it (Perplexity).
+    pub search_context_size: Option<String>,
     /// What the provider says the call costs.
     pub cost: Option<PicoUsd>,
     /// How the provider splits that cost.

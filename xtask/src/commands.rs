@@ -62,8 +62,9 @@ pub const COMMANDS: &[Command] = &[
         name: "prices",
         usage: "prices [--against LOG...]",
         help: "rebuild the price catalogue from its sources; prints what changed and where they disagree\n\
-               --against [--by TAG] [--config FILE] LOG... instead shows what past calls would have cost at the\n\
-               catalogue's prices as they stand now: by the month, team (or the tags named) and model.\n\
+               --against [--by TAG] [--config FILE] [--catalogue FILE] LOG... instead shows what past calls would\n\
+               have cost at the catalogue's prices as they stand now, or at those of the file: by the month, team\n\
+               (or the tags named) and model.\n\
                --wheels DIR takes the sources' packages from a folder.",
         run: prices::run,
     },
@@ -78,9 +79,9 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "requote",
         usage: "requote LOG...",
-        help: "compute the list price of every call in access logs anew, from its record alone\n\
-               Plain or gzip; Envoy's JSON lines or bare records. --config FILE brings overrides in. Fails if a\n\
-               price of the same version differs, or if lines do not add up.",
+        help: "compute what every call in access logs cost anew, line by line, from its record alone\n\
+               Plain or gzip; Envoy's JSON lines or bare records. --config FILE brings overrides in, --catalogue\n\
+               FILE refreshed prices. Fails if a price of the same version differs, or if lines do not add up.",
         run: |args| prices::price::ask_logs("requote", args),
     },
     Command {

@@ -38,7 +38,7 @@ pub struct Rules {
     /// What happens to a call whose model neither catalogue nor configuration knows.
     pub unknown_model: UnknownModel,
     /// Discounts and mark-ups, in order.
-    pub adjustments: Vec<(Selector, Factor)>,
+    pub adjustments: Vec<Adjustment>,
     /// Providers whose own figure is the cost.
     pub trusted_costs: Vec<String>,
     /// The label sets under which stats are kept.
@@ -77,6 +77,16 @@ pub enum UnknownModel {
     Deny,
     /// It is priced as another model of the same provider.
     PriceAs(String),
+}
+
+/// A discount or a mark-up on the calls that `when` selects.
+#[derive(Debug)]
+pub struct Adjustment {
+    when: Selector,
+    /// What list prices are multiplied by.
+    pub factor: Factor,
+    /// The same as the configuration has it: in percent, below zero for a discount.
+    pub percent: String,
 }
 
 /// Which provider answers, for the requests that `when` selects.
@@ -185,7 +195,7 @@ impl Rules {
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;
         let needs_route = upstreams.iter().any(|u| u.when.needs_route())
             || quotas.iter().any(|q| q.when.needs_route())
-            || adjustments.iter().any(|(when, _)| when.needs_route());
+            || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             hold: raw.hold.into(),
@@ -221,9 +231,9 @@ impl Rules {
         self.upstreams.iter().find(|u| u.when.matches(facts))
     }
 
-    /// The factors that apply to a call, in order.
-    pub(crate) fn factors(&self, facts: &Facts<'_>) -> Vec<Factor> {
-        self.adjustments.iter().filter(|(when, _)| when.matches(facts)).map(|(_, factor)| *factor).collect()
+    /// The adjustments that apply to a call, in order.
+    pub(crate) fn adjustments<'a>(&'a self, facts: &Facts<'_>) -> Vec<&'a Adjustment> {
+        self.adjustments.iter().filter(|adjustment| adjustment.when.matches(facts)).collect()
     }
 }
 
@@ -352,12 +362,12 @@ fn unknown_model(raw: &RawPricing) -> UnknownModel {
     }
 }
 
-fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<(Selector, Factor)>, ConfigError> {
+fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<Adjustment>, ConfigError> {
     each("pricing.adjustments", &raw.adjustments, |Object(raw)| {
         let when = Selector::compile(&raw.when, tag_names).map_err(|e| e.within("when"))?;
         let factor =
             Factor::from_percent(&raw.percent.0).map_err(|e| ConfigError::new("percent", e.to_string()))?;
-        Ok((when, factor))
+        Ok(Adjustment { when, factor, percent: raw.percent.0.clone() })
     })
 }
 

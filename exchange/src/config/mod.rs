@@ -4,7 +4,9 @@ mod compile;
 mod raw;
 mod structs;
 
-pub use compile::{Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View};
+pub use compile::{
+    Adjustment, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+};
 pub(crate) use compile::{Label, early_facts};
 
 #[cfg(test)]

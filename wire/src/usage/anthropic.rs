@@ -90,7 +90,14 @@ impl Overlay {
                 None => sums.push((model.clone(), *counts)),
             }
         }
-        sums.into_iter().map(|(model, counts)| Part { model, usage: counts.inclusive() }).collect()
+        let part = |(model, counts): (_, Counts)| Part { model, usage: counts.inclusive() };
+        let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
+        // Searches are counted for the whole call. They are the answering model's, which is the one without a name.
+        let own = parts.iter().position(|part| part.model.is_none()).unwrap_or(0);
+        if let Some(part) = parts.get_mut(own) {
+            part.usage.note(UnitKind::WebSearch, self.web_searches);
+        }
+        parts
     }
 }
 

@@ -5,6 +5,7 @@ use tollgate_pricing::{PicoUsd, UnitKind};
 
 use super::plus;
 use super::reading::{Reading, Tally, usd};
+use crate::draft::LONGEST_NAME;
 use crate::json::Value;
 
 /// One tick of xAI's cost is 1e-10 USD.
@@ -64,6 +65,8 @@ pub(super) fn read(value: &Value<'_>) -> Reading {
     let total = tally.one(&["total_tokens"]);
     settle_total(&mut reading, total);
     count_units(&mut reading, &mut tally);
+    let size = value.text(&["search_context_size"]).filter(|size| size.len() <= LONGEST_NAME);
+    reading.search_context_size = size.map(str::to_owned);
     reading.usage.inconsistent |= tally.odd;
     read_cost(&mut reading, value);
     reading

@@ -15,6 +15,7 @@ pub(crate) struct Reading {
     pub(crate) tier: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) speed: Option<String>,
+    pub(crate) search_context_size: Option<String>,
     pub(crate) parts: Vec<Part>,
     /// What the total has beyond input and output, where nothing in the report explains it.
     pub(crate) unexplained: Option<u64>,

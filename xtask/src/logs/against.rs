@@ -78,7 +78,7 @@ impl Report {
             self.reported += 1;
             return;
         }
-        let after = match self.book.list_price(record) {
+        let after = match self.book.price(record).map(|priced| priced.list) {
             Ok(after) => after,
             Err(why) => return self.skipped.add(why.to_string()),
         };

@@ -46,6 +46,8 @@ enum Verdict {
 struct Asked {
     files: Vec<PathBuf>,
     config: Option<PathBuf>,
+    /// Prices as a filter takes them while it runs.
+    catalogue: Option<PathBuf>,
     /// Tags by which costs are shown.
     by: Vec<String>,
 }
@@ -53,15 +55,16 @@ struct Asked {
 fn answer(args: &[String]) -> Result<(String, Verdict), String> {
     let (question, rest) = args.split_first().ok_or("expected `requote`, `against` or `verify`")?;
     let asked = parse(question, rest)?;
-    let mut source = Source::new(asked.files);
+    let book = || Book::load(asked.config.as_deref(), asked.catalogue.as_deref());
+    let mut source = Source::new(asked.files.clone());
     match question.as_str() {
         "requote" => {
-            let mut report = requote::Report::new(Book::load(asked.config.as_deref())?);
+            let mut report = requote::Report::new(book()?);
             source.each(|record| report.add(&record))?;
             Ok((format!("{}{report}", source.tally), report.verdict()))
         }
         "against" => {
-            let mut report = against::Report::new(Book::load(asked.config.as_deref())?, asked.by);
+            let mut report = against::Report::new(book()?, asked.by.clone());
             source.each(|record| report.add(&record))?;
             Ok((format!("{}{report}", source.tally), Verdict::Good))
         }
@@ -81,6 +84,7 @@ fn parse(question: &str, args: &[String]) -> Result<Asked, String> {
         let mut value = || args.next().ok_or_else(|| format!("`{arg}` needs a value"));
         match arg.as_str() {
             "--config" if question != "verify" => asked.config = Some(value()?.into()),
+            "--catalogue" if question != "verify" => asked.catalogue = Some(value()?.into()),
             "--by" if question == "against" => asked.by.push(value()?.clone()),
             _ if arg.starts_with('-') => return Err(format!("`{question}` takes no argument `{arg}`")),
             file => asked.files.push(file.into()),

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use tollgate_exchange::{Rules, UnknownModel};
+use std::collections::BTreeMap;
+
+use tollgate_exchange::{Rules, UnknownModel, parse_catalogue};
 use tollgate_pricing::{
-    Found, PicoUsd, PriceBook, Quantity, Quote, Situation, UnitKind, Units, Usage, quote,
+    Factor, Found, PicoUsd, PriceBook, Quantity, Quote, Situation, UnitKind, Units, Usage, quote,
 };
 use tollgate_record::{CostStatus, Record, Tokens};
 use tollgate_wire::ReportedUsage;
@@ -26,8 +28,21 @@ pub enum Unpriceable {
     UnknownModel(String),
     /// A unit that this version does not know, or a quantity that is none.
     Unit(String),
+    /// An adjustment that is no percentage.
+    Adjustment(String),
     /// The amount does not fit.
     TooLarge,
+}
+
+/// What a record's call costs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Priced {
+    /// Before adjustments.
+    pub list: PicoUsd,
+    /// After the adjustments that the record names.
+    pub usd: PicoUsd,
+    /// The amounts after adjustments, by class.
+    pub lines: BTreeMap<String, PicoUsd>,
 }
 
 impl fmt::Display for Unpriceable {
@@ -36,26 +51,31 @@ impl fmt::Display for Unpriceable {
             Self::NoCost(status) => write!(f, "no cost by their status `{}`", status.as_str()),
             Self::UnknownModel(model) => write!(f, "unknown model `{model}`"),
             Self::Unit(unit) => write!(f, "unknown unit or quantity `{unit}`"),
+            Self::Adjustment(percent) => write!(f, "unknown adjustment `{percent}`"),
             Self::TooLarge => f.write_str("amount too large"),
         }
     }
 }
 
 impl Book {
-    /// The catalogue, and the overrides of the configuration (JSON) if there is one.
+    /// The catalogue, the overrides of the configuration (JSON) if there is one, and the prices of a file as a filter
+    /// takes it while it runs.
     ///
     /// # Errors
-    /// A configuration that cannot be read or is refused.
-    pub fn load(config: Option<&Path>) -> Result<Self, String> {
-        let Some(path) = config else { return Ok(Self::of(PriceBook::new(Vec::new()))) };
-        let told = |why: &dyn fmt::Display| format!("`{}`: {why}", path.display());
-        let json = std::fs::read(path).map_err(|error| told(&error))?;
-        let rules = Rules::compile(&json).map_err(|error| told(&error))?;
-        let stand_in = match rules.unknown_model {
-            UnknownModel::PriceAs(model) => Some(model),
-            UnknownModel::Record | UnknownModel::Deny => None,
-        };
-        Ok(Self { prices: rules.prices, stand_in })
+    /// A file that cannot be read or is refused.
+    pub fn load(config: Option<&Path>, catalogue: Option<&Path>) -> Result<Self, String> {
+        let mut book = Self::of(PriceBook::new(Vec::new()));
+        if let Some(path) = config {
+            let rules = read(path, Rules::compile)?;
+            book.prices = rules.prices;
+            if let UnknownModel::PriceAs(model) = rules.unknown_model {
+                book.stand_in = Some(model);
+            }
+        }
+        if let Some(path) = catalogue {
+            book.prices = book.prices.refreshed(read(path, parse_catalogue)?.into());
+        }
+        Ok(book)
     }
 
     /// These prices alone.
@@ -68,39 +88,70 @@ impl Book {
         self.prices.version()
     }
 
-    /// What the call costs at list price. Mirrors how the filter prices a call: one quote for each part, or one for
+    /// What the call costs. Mirrors how the filter prices a call: one quote for each part, or one for
     /// the whole; the model that answered, else the one asked for.
     ///
     /// # Errors
     /// Why there is no price.
-    pub fn list_price(&self, record: &Record) -> Result<PicoUsd, Unpriceable> {
+    pub fn price(&self, record: &Record) -> Result<Priced, Unpriceable> {
         if matches!(record.cost.status, CostStatus::NotSent | CostStatus::NotBilled | CostStatus::NoUsage) {
             return Err(Unpriceable::NoCost(record.cost.status));
         }
+        let factors = record.cost.adjustments.iter().map(|percent| {
+            Factor::from_percent(percent).map_err(|_| Unpriceable::Adjustment(percent.clone()))
+        });
+        let factors = factors.collect::<Result<Vec<_>, _>>()?;
+        let mut priced = Priced::default();
         if record.parts.is_empty() {
-            let usage = Usage { tokens: counts(&record.tokens).counts(), units: units(record)? };
-            return Ok(self.quote(record, None, &usage)?.list);
+            let usage = usage(&record.tokens, &record.units)?;
+            priced.add(&self.quote(record, None, &usage, &factors)?)?;
         }
-        record.parts.iter().try_fold(PicoUsd::ZERO, |sum, part| {
-            let usage = Usage { tokens: counts(&part.tokens).counts(), units: Units::default() };
-            let list = self.quote(record, part.model.as_deref(), &usage)?.list;
-            sum.checked_add(list).ok_or(Unpriceable::TooLarge)
-        })
+        for part in &record.parts {
+            let usage = usage(&part.tokens, &part.units)?;
+            priced.add(&self.quote(record, part.model.as_deref(), &usage, &factors)?)?;
+        }
+        Ok(priced)
     }
 
-    fn quote(&self, record: &Record, part: Option<&str>, usage: &Usage) -> Result<Quote, Unpriceable> {
+    fn quote(
+        &self,
+        record: &Record,
+        part: Option<&str>,
+        usage: &Usage,
+        factors: &[Factor],
+    ) -> Result<Quote, Unpriceable> {
         let found = self.find(record, part)?;
-        quote(&found.card, usage, &situation(record), &[]).map_err(|_| Unpriceable::TooLarge)
+        quote(&found.card, usage, &situation(record), factors).map_err(|_| Unpriceable::TooLarge)
     }
 
     fn find(&self, record: &Record, part: Option<&str>) -> Result<Found<'_>, Unpriceable> {
         let served = part.or(record.response_model.as_deref());
-        let names = [served, record.request_model.as_deref(), self.stand_in.as_deref()].into_iter().flatten();
+        let stand_in = condition(record, "price_as").or(self.stand_in.as_deref());
+        let names = [served, record.request_model.as_deref(), stand_in].into_iter().flatten();
         let mut known = names.filter_map(|model| self.prices.find(&record.provider, model));
         known
             .next()
             .ok_or_else(|| Unpriceable::UnknownModel(format!("{} {}", record.provider, model(record))))
     }
+}
+
+impl Priced {
+    fn add(&mut self, quote: &Quote) -> Result<(), Unpriceable> {
+        let sum = |sum: PicoUsd, more| sum.checked_add(more).ok_or(Unpriceable::TooLarge);
+        self.list = sum(self.list, quote.list)?;
+        self.usd = sum(self.usd, quote.total)?;
+        for line in &quote.lines {
+            let total = self.lines.entry(line.name.to_owned()).or_default();
+            *total = sum(*total, line.amount)?;
+        }
+        Ok(())
+    }
+}
+
+fn read<T, E: fmt::Display>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, E>) -> Result<T, String> {
+    let told = |why: &dyn fmt::Display| format!("`{}`: {why}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| told(&error))?;
+    parse(&bytes).map_err(|error| told(&error))
 }
 
 /// The model as the record has it: that which answered, else that which was asked for.
@@ -114,8 +165,19 @@ fn situation(record: &Record) -> Situation<'_> {
         service_tier: record.service_tier.as_deref(),
         region: record.region.as_deref(),
         speed: record.speed.as_deref(),
+        search_context_size: condition(record, "search_context_size"),
+        image_size: condition(record, "image_size"),
+        image_quality: condition(record, "image_quality"),
         ..Situation::default()
     }
+}
+
+fn condition<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
+    record.conditions.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+fn usage(tokens: &Tokens, units: &[(String, String)]) -> Result<Usage, Unpriceable> {
+    Ok(Usage { tokens: counts(tokens).counts(), units: quantities(units)? })
 }
 
 /// The counts as the wire room had them, which knows how to make disjoint classes of them.
@@ -131,13 +193,19 @@ fn counts(tokens: &Tokens) -> ReportedUsage {
         output_audio: tokens.audio_output,
         input_image: tokens.image_input,
         output_image: tokens.image_output,
+        input_video: tokens.video_input,
+        output_video: tokens.video_output,
+        cache_read_audio: tokens.cache_read_audio,
+        cache_read_image: tokens.cache_read_image,
+        cache_read_video: tokens.cache_read_video,
+        citation: tokens.citation,
         ..ReportedUsage::default()
     }
 }
 
-fn units(record: &Record) -> Result<Units, Unpriceable> {
+fn quantities(recorded: &[(String, String)]) -> Result<Units, Unpriceable> {
     let mut units = Units::default();
-    for (name, quantity) in &record.units {
+    for (name, quantity) in recorded {
         let unknown = || Unpriceable::Unit(format!("{name}: {quantity}"));
         let kind = UnitKind::from_name(name).ok_or_else(unknown)?;
         units.set(kind, micros(quantity).map(Quantity::from_micros).ok_or_else(unknown)?);

@@ -1,12 +1,13 @@
-//! Does each cost follow from its record? The list price is computed anew and compared, and lines must add up.
+//! Does each cost follow from its record? List price, lines and cost are computed anew and compared, and lines must add
+//! up.
 
 use std::fmt;
 
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{CostStatus, Record};
+use tollgate_record::{Cost, CostStatus, Record};
 
 use crate::Verdict;
-use crate::price::{self, Book, Unpriceable};
+use crate::price::{self, Book, Priced, Unpriceable};
 use crate::reasons::Reasons;
 
 /// How many differences are shown.
@@ -55,20 +56,23 @@ impl Report {
         if record.price_version != self.book.version() {
             return self.skipped.add(format!("other price version `{}`", record.price_version));
         }
-        let price = self.book.list_price(record);
+        let price = self.book.price(record);
         match (price, record.cost.list_usd) {
             // The record says that the model is unknown, and so say we.
             (Err(Unpriceable::UnknownModel(_)), None) if record.cost.status == CostStatus::UnknownModel => {
                 self.skipped.add(Unpriceable::NoCost(record.cost.status).to_string());
             }
             (Err(why), None) => self.skipped.add(why.to_string()),
-            (Ok(price), Some(logged)) if price == logged => self.equal += 1,
+            (Ok(price), Some(_)) if follows(&price, &record.cost) => self.equal += 1,
             // Where a class has no rate, the filter gives no cost for what has no other line either.
-            (Ok(PicoUsd::ZERO), None) if record.cost.status == CostStatus::Unpriced => self.equal += 1,
-            (price, logged) => {
-                let computed = price.map_or_else(|why| why.to_string(), |price| price.to_string());
-                self.differing
-                    .add(|| format!("{}  logged {}  recomputed {computed}", subject(record), shown(logged)));
+            (Ok(price), None) if record.cost.status == CostStatus::Unpriced && price.lines.is_empty() => {
+                self.equal += 1;
+            }
+            (price, _) => {
+                let computed = price.map_or_else(|why| why.to_string(), |price| figures(&price));
+                self.differing.add(|| {
+                    format!("{}  logged {}  recomputed {computed}", subject(record), logged(&record.cost))
+                });
             }
         }
     }
@@ -103,6 +107,26 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// Whether the logged cost is the one that was computed: to the last line, unless the provider's own figure is the cost.
+fn follows(price: &Priced, logged: &Cost) -> bool {
+    let list = logged.list_usd == Some(price.list);
+    if logged.status == CostStatus::Reported {
+        return list && logged.usd == logged.reported_usd;
+    }
+    let lines = logged.lines.iter().cloned().collect();
+    list && logged.usd == Some(price.usd) && price.lines == lines
+}
+
+fn figures(price: &Priced) -> String {
+    let lines = price.lines.iter().map(|(name, amount)| format!(" {name} {amount}"));
+    format!("{} (list {}){}", price.usd, price.list, lines.collect::<String>())
+}
+
+fn logged(cost: &Cost) -> String {
+    let lines = cost.lines.iter().map(|(name, amount)| format!(" {name} {amount}"));
+    format!("{} (list {}){}", shown(cost.usd), shown(cost.list_usd), lines.collect::<String>())
 }
 
 /// Whether the lines give the total. A cost without lines has nothing to pay: it is zero.
@@ -148,7 +172,9 @@ mod tests {
                 status: CostStatus::Priced,
                 usd,
                 list_usd: usd,
-                lines: vec![("input".into(), usd.unwrap())],
+                lines: [("input", "0.0004"), ("cache_read", "0.0005"), ("output", "0.0024")]
+                    .map(|(name, amount)| (name.to_owned(), amount.parse().unwrap()))
+                    .into(),
                 ..Cost::default()
             },
             price_version: report().book.version().to_owned(),
@@ -175,6 +201,20 @@ mod tests {
         let mut other = call();
         other.cost.list_usd = "0.0034".parse().ok();
         check("another figure", other, 0, 1, "");
+        let mut swapped = call();
+        swapped.cost.lines.swap(0, 1);
+        check("the order of lines does not matter", swapped, 1, 0, "");
+        let mut moved = call();
+        moved.cost.lines = vec![("output".into(), moved.cost.usd.unwrap())];
+        check("the same sum from other lines", moved, 0, 1, "");
+        let mut reported = call();
+        reported.cost.status = CostStatus::Reported;
+        reported.cost.usd = "0.01".parse().ok();
+        reported.cost.reported_usd = reported.cost.usd;
+        reported.cost.lines = vec![("reported".into(), "0.01".parse().unwrap())];
+        check("the provider's own figure is the cost", reported.clone(), 1, 0, "");
+        reported.cost.reported_usd = "0.02".parse().ok();
+        check("a cost that is not the figure it is said to be", reported, 0, 1, "");
         let mut lost = call();
         lost.cost = Cost { status: CostStatus::Priced, ..Cost::default() };
         check("a price but no figure", lost, 0, 1, "");
@@ -198,14 +238,64 @@ mod tests {
         let part = |model: Option<&str>, input| Part {
             model: model.map(str::to_owned),
             tokens: Tokens { input: Some(input), ..Tokens::default() },
-            usd: None,
+            ..Part::default()
         };
         let mut split = call();
         split.parts = vec![part(None, 100), part(Some("gpt-4.1-mini"), 1000)];
         split.cost.usd = "0.0006".parse().ok();
         split.cost.list_usd = split.cost.usd;
         split.cost.lines = vec![("input".into(), split.cost.usd.unwrap())];
-        check("two models", split, 1, 0, "");
+        check("two models", split.clone(), 1, 0, "");
+        split.parts[1].units = vec![("web_search".into(), "2".into())];
+        check("a part with units", split.clone(), 0, 1, "");
+        split.cost.usd = "0.0206".parse().ok();
+        split.cost.list_usd = split.cost.usd;
+        split.cost.lines.push(("web_search".into(), "0.02".parse().unwrap()));
+        check("a part with units, and their line", split, 1, 0, "");
+    }
+
+    #[test]
+    fn what_else_a_price_depends_on_is_in_the_record() {
+        let priced = |usd: &str, line: &str| Cost {
+            status: CostStatus::Priced,
+            usd: usd.parse().ok(),
+            list_usd: usd.parse().ok(),
+            lines: vec![(line.into(), usd.parse().unwrap())],
+            ..Cost::default()
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut image = Record {
+            provider: "azure.ai.openai".into(),
+            request_model: Some("dall-e-3".into()),
+            tokens: Tokens::default(),
+            units: vec![pair("images", "2")],
+            conditions: vec![pair("image_quality", "hd"), pair("image_size", "1024x1792")],
+            cost: priced("0.264", "images"),
+            ..call()
+        };
+        check("an image's size and quality", image.clone(), 1, 0, "");
+        image.conditions.clear();
+        check("without them it is another price", image, 0, 1, "");
+        let mut stranger = call();
+        stranger.request_model = Some("nobody-knows".into());
+        stranger.conditions = vec![pair("price_as", "gpt-4.1")];
+        check("a model that stood in", stranger, 1, 0, "");
+        let mut audio = call();
+        audio.request_model = Some("gpt-realtime".into());
+        audio.tokens.audio_input = Some(100);
+        audio.tokens.cache_read_audio = Some(100);
+        audio.cost = Cost::default();
+        let book = Book::of(PriceBook::new(Vec::new()));
+        let price = book.price(&Record { cost: priced("1", "input"), ..audio.clone() }).unwrap();
+        assert!(price.lines.contains_key("cache_read_audio"), "{price:?}");
+        let mut cheaper = call();
+        cheaper.cost.adjustments = vec!["-50".into(), "10".into()];
+        check("adjusted, but the cost is not", cheaper.clone(), 0, 1, "");
+        for (_, amount) in &mut cheaper.cost.lines {
+            *amount = PicoUsd::from_pico(amount.pico() * 55 / 100);
+        }
+        cheaper.cost.usd = "0.001815".parse().ok();
+        check("adjusted, line by line", cheaper, 1, 0, "");
     }
 
     #[test]
@@ -230,7 +320,7 @@ mod tests {
             record.cost.list_usd = None;
             report.add(&record);
         }
-        assert_eq!(report.to_string().matches("logged nothing  recomputed 0.0033").count(), SHOWN);
+        assert_eq!(report.to_string().matches("(list nothing)").count(), SHOWN);
         assert!(report.to_string().ends_with("only the first 20 of 25 are shown\n"), "{report}");
     }
 }

@@ -79,6 +79,9 @@ impl Decision {
         for prices in model.lists.iter_mut().chain(&mut model.variants) {
             prices.rates.retain(|class, _| !self.remove.contains(class));
         }
+        if !self.remove.is_empty() {
+            model.variants.retain(|variant| !variant.rates.is_empty());
+        }
         if !self.weekdays.is_empty() {
             let timed = model.lists.iter_mut().filter(|list| list.daily.is_some());
             timed.for_each(|list| list.weekdays = self.weekdays.clone());
