@@ -28,5 +28,5 @@ pub use outbox::{Outbox, Parcel};
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{AnsweredBy, Counts, Finish, Settled};
-pub use stats::{Metric, MetricKind, MetricSink, SeriesPlaces, Stats};
+pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use webdis::{HttpCall, admission_call, parse_admission, settlement_call, settlement_taken};

@@ -3,11 +3,15 @@
 //! Names follow one grammar: `tollgate_<metric>;label=value;label=value`. A `;` or a control character in a value is
 //! replaced, so that no value reaches into another label.
 
-use crate::config::{Label, Rules, View};
+mod labels;
+mod series;
+
+use crate::config::Rules;
 use crate::settle::Settled;
+use labels::{OTHER, labels, model_label, other, put_key, tame};
+use series::{Metric, Money, Seat, Series, put};
 use std::collections::HashMap;
 use tollgate_policy::{KeyBudget, SharedStore, claim_place};
-use tollgate_pricing::PicoUsd;
 use tollgate_record::Record;
 
 /// What a metric is to the proxy.
@@ -43,33 +47,18 @@ impl<S: SharedStore> SeriesPlaces for S {
     }
 }
 
-/// A metric whose number is asked for once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Metric(Option<u32>);
-
-impl Metric {
-    fn put(
-        &mut self,
-        sink: &mut impl MetricSink,
-        kind: MetricKind,
-        value: u64,
-        name: impl FnOnce() -> String,
-    ) {
-        if self.0.is_none() {
-            self.0 = sink.define(kind, &name());
-        }
-        if let Some(id) = self.0 {
-            sink.put(kind, id, value);
-        }
-    }
-}
-
 /// All series of one configuration. The numbers are valid as long as the configuration is: the proxy may give
 /// others to the same names later.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// One table a view: label values, joined -> series.
-    views: Vec<HashMap<String, Series>>,
+    /// One table a view: labels -> place in `series`.
+    views: Vec<HashMap<String, usize>>,
+    series: Vec<Series>,
+    /// What tells calls apart in any label -> place in `seats`: no name is put together for the second call of its kind.
+    kinds: HashMap<Box<[u8]>, usize>,
+    seats: Vec<Seat>,
+    /// Room for a key of `kinds`.
+    key: Vec<u8>,
     plain: HashMap<String, Metric>,
     /// Calls that go by unmetered: host and reason.
     unmetered: HashMap<String, Metric>,
@@ -79,39 +68,11 @@ pub struct Stats {
     fully_tagged: Money,
 }
 
-/// The metrics of one label set.
-#[derive(Debug, Default)]
-struct Series {
-    requests: HashMap<(&'static str, &'static str), Metric>,
-    tokens: HashMap<&'static str, Metric>,
-    cost: Money,
-}
+/// Seats are forgotten past this number: tags may bring ever new values, but the calls of a while have few.
+const MAX_SEATS: usize = 4096;
 
-/// A counter of nano-USD that carries what is smaller, so that many small calls are not lost.
-#[derive(Clone, Copy, Debug, Default)]
-struct Money {
-    metric: Metric,
-    rest: PicoUsd,
-}
-
-impl Money {
-    fn add(&mut self, sink: &mut impl MetricSink, cost: PicoUsd, name: impl FnOnce() -> String) {
-        let Some(total) = self.rest.checked_add(cost) else { return };
-        let (nanos, rest) = total.split_nanos();
-        let Ok(nanos) = u64::try_from(nanos) else { return };
-        self.metric.put(sink, MetricKind::Counter, nanos, name);
-        self.rest = PicoUsd::from_pico(rest);
-    }
-}
-
-/// Past this length a label's value is cut: names of metrics live as long as the proxy.
-const MAX_LABEL_BYTES: usize = 128;
 /// How many hosts have an unmetered series of their own.
 const MAX_HOSTS: usize = 256;
-/// The label value of all label sets past `max_series`.
-const OTHER: &str = "__other__";
-/// The label value of a model that neither catalogue nor configuration knows.
-const UNKNOWN: &str = "__unknown__";
 
 impl Stats {
     /// Counts one settled call.
@@ -122,21 +83,51 @@ impl Stats {
         places: &impl SeriesPlaces,
         sink: &mut impl MetricSink,
     ) {
-        self.views.resize_with(rules.views.len(), HashMap::new);
-        for (view, table) in rules.views.iter().zip(&mut self.views) {
-            let (labels, reserved) = labels(view, rules, settled);
-            let own =
-                reserved || table.contains_key(&labels) || places.take(&view.name, &labels, rules.max_series);
-            let key = if own { labels } else { other(view, settled) };
-            count_in_series(table, key, settled, sink);
-            if !own {
+        put_key(&mut self.key, settled);
+        let seat = match self.kinds.get(&*self.key) {
+            Some(seat) => *seat,
+            None => self.take_seat(rules, settled, places),
+        };
+        if let Some(seat) = self.seats.get_mut(seat) {
+            for place in &seat.series {
+                if let Some(series) = self.series.get_mut(*place) {
+                    series.count(settled, sink);
+                }
+            }
+            for view in seat.overflowed.iter().filter_map(|view| rules.views.get(*view)) {
                 let name = format!("tollgate_series_overflow;view={}", view.name);
                 put(&mut self.plain, sink, MetricKind::Counter, 1, name);
             }
+            seat.sample(settled, sink);
         }
         self.count_tagging(settled, sink);
         self.count_trouble(settled, sink);
-        self.sample(settled, sink);
+    }
+
+    /// Finds where calls like this one, whose key is at hand, are counted.
+    fn take_seat(&mut self, rules: &Rules, settled: &Settled, places: &impl SeriesPlaces) -> usize {
+        self.views.resize_with(rules.views.len(), HashMap::new);
+        let mut seat = Seat::default();
+        for (index, (view, table)) in rules.views.iter().zip(&mut self.views).enumerate() {
+            let (labels, reserved) = labels(view, rules, settled);
+            let own =
+                reserved || table.contains_key(&labels) || places.take(&view.name, &labels, rules.max_series);
+            let labels = if own { labels } else { other(view, settled) };
+            let place = table.entry(labels).or_insert_with_key(|labels| {
+                self.series.push(Series::new(labels));
+                self.series.len().saturating_sub(1)
+            });
+            seat.series.push(*place);
+            seat.overflowed.extend((!own).then_some(index));
+        }
+        if self.seats.len() >= MAX_SEATS {
+            self.kinds.clear();
+            self.seats.clear();
+        }
+        let place = self.seats.len();
+        self.kinds.insert(self.key.as_slice().into(), place);
+        self.seats.push(seat);
+        place
     }
 
     /// Counts a call to an LLM host that goes by unmetered.
@@ -214,153 +205,6 @@ impl Stats {
             money.add(sink, drift, || format!("tollgate_price_drift_nanousd{labels}"));
         }
     }
-
-    fn sample(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
-        let record = &settled.record;
-        let labels = || {
-            let (provider, model) = (tame(&record.provider), model_label(settled));
-            format!(";provider={provider};model={model};operation={}", record.operation)
-        };
-        let total = match (record.tokens.input, record.tokens.output) {
-            (None, None) => None,
-            (input, output) => input.unwrap_or_default().checked_add(output.unwrap_or_default()),
-        };
-        let samples = [
-            ("tollgate_duration_milliseconds", record.duration_ms),
-            ("tollgate_ttft_milliseconds", record.ttft_ms),
-            ("tollgate_request_tokens", total),
-        ];
-        for (name, value) in samples {
-            if let Some(value) = value {
-                put(&mut self.plain, sink, MetricKind::Histogram, value, format!("{name}{}", labels()));
-            }
-        }
-    }
-}
-
-fn put(
-    table: &mut HashMap<String, Metric>,
-    sink: &mut impl MetricSink,
-    kind: MetricKind,
-    value: u64,
-    name: String,
-) {
-    match table.get_mut(&name) {
-        Some(metric) => metric.put(sink, kind, value, || name),
-        None => {
-            let mut metric = Metric::default();
-            metric.put(sink, kind, value, || name.clone());
-            table.insert(name, metric);
-        }
-    }
-}
-
-/// `;view=...` and the view's labels; the second value says whether the label set is one that nobody can invent.
-fn labels(view: &View, rules: &Rules, settled: &Settled) -> (String, bool) {
-    let mut text = format!(";view={}", view.name);
-    let mut reserved = true;
-    for label in &view.labels {
-        let (name, value, known) = label_value(*label, rules, settled);
-        reserved &= known;
-        text.extend([";", name, "=", &value]);
-    }
-    (text, reserved)
-}
-
-fn label_value<'a>(label: Label, rules: &'a Rules, settled: &Settled) -> (&'a str, String, bool) {
-    let record = &settled.record;
-    match label {
-        Label::Provider => ("provider", tame(&record.provider), true),
-        Label::Operation => ("operation", record.operation.clone(), true),
-        Label::Model => ("model", model_label(settled), true),
-        Label::Tag(index) => {
-            let value = record.tags.get(index).map_or(tollgate_policy::UNTAGGED, |(_, value)| value.as_str());
-            let tag = rules.tags.tags().get(index);
-            let known = value == tollgate_policy::UNTAGGED || tag.is_some_and(|t| t.names_value(value));
-            (tag.map_or("tag", |t| t.name.as_str()), tame(value), known)
-        }
-    }
-}
-
-fn model_label(settled: &Settled) -> String {
-    settled.counts.model.as_deref().map_or_else(|| UNKNOWN.to_owned(), tame)
-}
-
-fn count_in_series(
-    table: &mut HashMap<String, Series>,
-    key: String,
-    settled: &Settled,
-    sink: &mut impl MetricSink,
-) {
-    match table.get_mut(&key) {
-        Some(series) => series.count(&key, settled, sink),
-        None => {
-            let mut series = Series::default();
-            series.count(&key, settled, sink);
-            table.insert(key, series);
-        }
-    }
-}
-
-/// The series that all label sets past the bound share; it keeps the view's labels, so that sums stay right.
-fn other(view: &View, settled: &Settled) -> String {
-    let name = |label: &Label| match label {
-        Label::Provider => "provider",
-        Label::Operation => "operation",
-        Label::Model => "model",
-        Label::Tag(index) => settled.record.tags.get(*index).map_or("tag", |(name, _)| name.as_str()),
-    };
-    view.labels
-        .iter()
-        .fold(format!(";view={}", view.name), |text, label| text + ";" + name(label) + "=" + OTHER)
-}
-
-impl Series {
-    fn count(&mut self, labels: &str, settled: &Settled, sink: &mut impl MetricSink) {
-        let record = &settled.record;
-        let (decision, source) = (record.decision.action().as_str(), record.usage_source.as_str());
-        let name = || format!("tollgate_requests{labels};decision={decision};usage_source={source}");
-        self.requests.entry((decision, source)).or_default().put(sink, MetricKind::Counter, 1, name);
-        self.count_tokens(labels, settled, sink);
-        if let Some(cost) = record.cost.usd {
-            self.cost.add(sink, cost, || format!("tollgate_cost_nanousd{labels}"));
-        }
-    }
-
-    fn count_tokens(&mut self, labels: &str, settled: &Settled, sink: &mut impl MetricSink) {
-        for (kind, count) in settled.counts.tokens.iter().filter(|(_, count)| *count > 0) {
-            let kind = kind_label(kind);
-            let name = || format!("tollgate_tokens{labels};kind={kind}");
-            self.tokens.entry(kind).or_default().put(sink, MetricKind::Counter, count, name);
-        }
-    }
-}
-
-/// The `kind` label of a token class. Classes that have no label of their own count as the one that contains them.
-const fn kind_label(kind: tollgate_pricing::TokenKind) -> &'static str {
-    use tollgate_pricing::TokenKind as K;
-    match kind {
-        K::CacheRead | K::CacheReadAudio | K::CacheReadImage => "cache_read",
-        K::CacheWrite | K::CacheWrite1h => "cache_write",
-        K::InputAudio => "audio_input",
-        K::InputImage => "image_input",
-        K::Output => "output",
-        K::Reasoning => "reasoning",
-        K::OutputAudio => "audio_output",
-        K::OutputImage => "image_output",
-        kind if kind.is_input() => "input",
-        _ => "output",
-    }
-}
-
-/// A value as it may stand in a metric's name.
-fn tame(value: &str) -> String {
-    let end = (0..=MAX_LABEL_BYTES).rev().find(|end| value.is_char_boundary(*end)).unwrap_or(0);
-    let cut = value.get(..end).unwrap_or(value);
-    let plain = |c: char| if c == ';' || c.is_control() { '_' } else { c };
-    let tidy: String = cut.chars().map(plain).collect();
-    // A trailing dot would be lost by the proxy.
-    if tidy.ends_with('.') { tidy + "_" } else { tidy }
 }
 
 /// Which parts of a record are also set as plain strings.
