@@ -7,4 +7,6 @@ mod abi;
 mod host;
 mod root;
 mod stream;
+#[cfg(feature = "trap")]
+mod trap;
 mod vm;

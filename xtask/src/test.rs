@@ -21,7 +21,10 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let oldest = report.value(&format!("set up Envoy {OLDEST_ENVOY_VERSION}"), || {
         setup::fetched_envoy(OLDEST_ENVOY_VERSION)
     });
-    unit_tests(&mut report, wasm.as_deref(), envoy.as_deref());
+    let mut tools = stand_ins(&mut report);
+    tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
+    tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
+    unit_tests(&mut report, &tools);
     if let Some(wasm) = &wasm {
         scenarios(&mut report, wasm, envoy.as_deref(), oldest.as_deref());
     }
@@ -30,15 +33,54 @@ pub fn run(args: &[String]) -> Result<(), String> {
 
 /// All tests of cargo, some of which drive the plugin in Envoy where both are there. Builds the scenario runner
 /// too, with the features of the whole workspace, so that nothing is built twice.
-fn unit_tests(report: &mut Report, wasm: Option<&Path>, envoy: Option<&Path>) {
+fn unit_tests(report: &mut Report, tools: &Tools) {
     report.step("unit, property, golden and Envoy tests", |counts| {
-        let job = Job::cargo(["test", "--quiet", "--no-fail-fast"]);
-        let job = [("TOLLGATE_WASM", wasm), ("ENVOY", envoy)]
-            .into_iter()
-            .filter_map(|(name, path)| Some((name, path?)))
-            .fold(job, |job, (name, path)| job.env(name, path));
-        job.watch(|line| counts.add_line(line))
+        with(Job::cargo(["test", "--quiet", "--no-fail-fast"]), tools).watch(|line| counts.add_line(line))
     });
+}
+
+/// Programs and folders that tests need, by the variable of the environment that names them. A test that lacks one says so.
+type Tools = Vec<(&'static str, PathBuf)>;
+
+/// What the tests of budgets need besides Envoy and the plugin.
+fn stand_ins(report: &mut Report) -> Tools {
+    let trap = report.value("build the plugin that traps when asked to", setup::build_trap_wasm);
+    let stores = report.value("set up Redis and Webdis", setup::stores);
+    let sdks = report.value("set up the providers' SDKs", setup::sdks);
+    let stores = stores.into_iter().flat_map(|s| [("REDIS_SERVER", s.redis), ("WEBDIS", s.webdis)]);
+    let others = [trap.map(|path| ("TOLLGATE_TRAP_WASM", path)), sdks.map(|path| ("TOLLGATE_SDKS", path))];
+    stores.chain(others.into_iter().flatten()).collect()
+}
+
+fn with(job: Job, tools: &Tools) -> Job {
+    tools.iter().fold(job, |job, (name, path)| job.env(name, path))
+}
+
+/// Sets up what the tests need and prints it, a variable a line.
+pub fn tools() -> Result<(), String> {
+    let wasm = setup::build_wasm()?;
+    let envoy = setup::envoy(ENVOY_VERSION)?;
+    let mut report = Report::default();
+    let mut tools = stand_ins(&mut report);
+    tools.extend([("TOLLGATE_WASM", wasm), ("ENVOY", envoy)]);
+    for (name, path) in &tools {
+        println!("{name}={}", path.display());
+    }
+    if tools.len() == 6 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
+}
+
+/// Budgets at full size: ten times the calls of `cargo xtask test`.
+pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
+    let mut report = Report::default();
+    let mut tools = stand_ins(&mut report);
+    tools.extend([("TOLLGATE_WASM", wasm.to_path_buf()), ("ENVOY", envoy.to_path_buf())]);
+    report.step("budgets at full size", |counts| {
+        let tests =
+            ["test", "--quiet", "--package", "tollgate-test-harness", "--test", "budgets", "--test", "fleet"];
+        let job = Job::cargo(tests).args(["--", "--nocapture", "--test-threads", "1"]);
+        with(job, &tools).env("TOLLGATE_SOAK", "1").watch(|line| counts.add_line(line))
+    });
+    report.end()
 }
 
 /// What needs no running plugin: form and lints, of native code and of the code that goes into the proxy.

@@ -1,0 +1,210 @@
+//! Budgets in one real Envoy with two workers, under 64 connections: never more than the limit, and a ledger that is the sum of the
+//! access log.
+//!
+//! `ENVOY` is the path of an Envoy, `TOLLGATE_WASM` that of the plugin and `TOLLGATE_TRAP_WASM` that of one that traps when asked to;
+//! `cargo xtask test` sets them.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{Given, Sum, call, check_ids, envoy, full_size, given, llm, records, team, usd};
+use tollgate_test_harness::envoy::config::Plugin;
+use tollgate_test_harness::envoy::{Envoy, Reload};
+use tollgate_test_harness::load::{Call, Load, Tally};
+
+const CONNECTIONS: usize = 64;
+
+fn load(envoy: &Envoy, calls: u64) -> Load {
+    Load { to: vec![envoy.address()], connections: CONNECTIONS, calls }
+}
+
+fn with_quotas(quotas: Value) -> Value {
+    json!({"tags": {"team": {"from": [{"header": "x-team"}]}}, "quotas": quotas})
+}
+
+#[test]
+fn a_limit_of_calls_admits_exactly_that_many() {
+    let quotas = json!([{"name": "calls", "per": [], "limit": {"requests": 400}, "window": "year"}]);
+    let Some((envoy, _llm)) = envoy(&with_quotas(quotas)) else { return };
+    let tally = load(&envoy, 1200).run(|_| call("", "t0"));
+    assert_eq!((tally.of(200), tally.of(429), tally.cut), (400, 800, 0), "{tally:?}");
+}
+
+/// Contention may refuse a call that would have fitted; what it had put aside is given back, so that calls that come later get all.
+#[test]
+fn several_quotas_at_once_never_admit_more_and_lose_no_place() {
+    let quotas = json!([
+        {"name": "all", "per": [], "limit": {"requests": 300}, "window": "year"},
+        {"name": "by-team", "per": ["team"], "limit": {"requests": 90}, "window": "year"},
+        {"name": "t0", "per": [], "when": {"team": "t0"}, "limit": {"requests": 20}, "window": "year"},
+    ]);
+    let Some((envoy, _llm)) = envoy(&with_quotas(quotas)) else { return };
+    let tally = load(&envoy, 1000).run(|number| call("", &team(number)));
+    let under_load = tally.of(200);
+    assert!(under_load <= 300 && tally.of(200) + tally.of(429) == 1000, "{tally:?}");
+    let mut one_by_one = Load { connections: 1, ..load(&envoy, 600) };
+    one_by_one.calls = 600;
+    let after = one_by_one.run(|number| call("", &team(number)));
+    let admitted = records(&envoy, 1600).into_iter().filter(|r| r["tollgate.decision.action"] != "deny");
+    let of_t0 = admitted.filter(|record| record["tollgate.tags"]["team"] == "t0").count();
+    assert_eq!((under_load + after.of(200), of_t0), (300, 20), "{under_load} under load");
+    println!("{} of 300 were refused under load for contention alone", 300 - under_load);
+}
+
+/// A call of the stand-in costs 3.3 micro-USD.
+const COST_PICO: i128 = 3_300_000;
+
+#[test]
+fn money_is_passed_by_no_more_than_the_calls_in_flight() {
+    let limit = COST_PICO * 500;
+    let quotas = json!([{"name": "money", "per": [], "limit": {"usd": usd(limit)}, "window": "year"}]);
+    let Some((envoy, _llm)) = envoy(&with_quotas(quotas)) else { return };
+    let tally = load(&envoy, 1500).run(|_| call("", "t0"));
+    let spent = Sum::of(&records(&envoy, 1500)).pico;
+    let most = limit + COST_PICO * (CONNECTIONS as i128 - 1);
+    assert!(limit - COST_PICO < spent && spent <= most && tally.of(429) > 0, "{spent} of {limit}: {tally:?}");
+    println!("a budget of {limit} pico-USD ended at {spent}");
+}
+
+/// The ledger's counters are found out by limits: a limit that is reached refuses, one that is a single unit higher admits.
+fn check_ledger(sum: &Sum, counters: &[&str], mut verdict: impl FnMut(Value) -> u16) {
+    let limits = [
+        ("calls", json!({"requests": sum.calls}), json!({"requests": sum.calls + 1})),
+        ("tokens", json!({"tokens": sum.tokens}), json!({"tokens": sum.tokens + 1})),
+        ("money", json!({"usd": usd(sum.pico)}), json!({"usd": usd(sum.pico + 1)})),
+    ];
+    for (name, reached, one_more) in limits.into_iter().filter(|(name, ..)| counters.contains(name)) {
+        let quota = |limit: Value| json!([{"name": name, "per": [], "limit": limit, "window": "year"}]);
+        assert_eq!(verdict(quota(reached)), 429, "{name}: the ledger has less than the log's {sum:?}");
+        assert_eq!(verdict(quota(one_more)), 404, "{name}: the ledger has more than the log's {sum:?}");
+    }
+}
+
+/// A call that is admitted where there is a place, and uses nothing: it reserves nothing, and its upstream bills nothing.
+fn probe() -> Call {
+    let body = json!({"model": "probe", "max_tokens": 1, "messages": []});
+    Call { body: body.to_string().into_bytes(), ..call("missing", "t0") }
+}
+
+fn free_probe(quotas: Value) -> Value {
+    let mut plugin = with_quotas(quotas);
+    plugin["pricing"] = json!({"overrides": [{"provider": "openai", "model": "probe", "free": true}]});
+    plugin
+}
+
+fn one(envoy: &Envoy, call: &Call) -> u16 {
+    let tally = Load { connections: 1, ..load(envoy, 1) }.run(|_| call.clone());
+    tally.statuses.into_keys().next().unwrap_or(0)
+}
+
+fn three_quotas() -> Value {
+    json!([
+        {"name": "calls", "per": [], "limit": {"requests": 10_000_000}, "window": "year"},
+        {"name": "tokens", "per": [], "limit": {"tokens": 10_000_000_000_u64}, "window": "year"},
+        {"name": "money", "per": [], "limit": {"usd": "1000000"}, "window": "year"},
+        {"name": "by-team", "per": ["team"], "limit": {"usd": "1000000"}, "window": "year"},
+    ])
+}
+
+/// Whole answers, streams, streams that the upstream or the client cuts, errors.
+fn mixed(number: u64) -> Call {
+    let answer = match number % 40 {
+        3 => "cut",
+        5 | 25 => "error",
+        n if n % 2 == 0 => "stream",
+        _ => "",
+    };
+    let hang_up_after = (number % 40 == 2).then_some(60);
+    Call { hang_up_after, ..call(answer, &team(number)) }
+}
+
+#[test]
+fn the_ledger_is_the_sum_of_the_log_through_cuts_and_reloads() {
+    let Some(wasm) = given("TOLLGATE_WASM") else { return };
+    for config in ["quickstart/envoy.yaml", "quickstart/ecds.yaml"] {
+        let (llm, calls) = (llm(), full_size(5_000));
+        let plugin = free_probe(three_quotas());
+        let given = Given { config, wasm: wasm.clone(), plugin, upstream: llm.address(), store: None };
+        let Some(mut envoy) = given.start() else { return };
+        let tally = load_while_reloading(&mut envoy, config, calls);
+        let all = records(&envoy, calls);
+        assert_eq!((all.len() as u64, tally.of(0)), (calls, 0), "{config}: {tally:?}");
+        check_ids(&all);
+        check_ledger(&Sum::of(&all), &["calls", "tokens", "money"], |quotas| {
+            reload(&mut envoy, config, &free_probe(quotas));
+            one(&envoy, &probe())
+        });
+    }
+}
+
+fn reload(envoy: &mut Envoy, config: &str, plugin: &Value) {
+    let plugin = Plugin::Text(plugin.to_string());
+    let verdict = match config {
+        "quickstart/ecds.yaml" => envoy.reconfigure_extension("tollgate.yaml", plugin),
+        _ => envoy.reconfigure(plugin),
+    };
+    assert_eq!(verdict.unwrap(), Reload::Accepted);
+}
+
+/// A listener's update moves it to another port, so the load follows in parts; the calls that are open go on on the old one.
+fn load_while_reloading(envoy: &mut Envoy, config: &str, calls: u64) -> Tally {
+    const PARTS: u64 = 4;
+    let (mut all, mut reloads) = (Tally::default(), 0);
+    for part in 0..PARTS {
+        let (load, done) = (load(envoy, calls / PARTS), AtomicBool::new(false));
+        let tally = std::thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                let tally = load.run(|number| mixed(part * calls / PARTS + number));
+                done.store(true, Ordering::Relaxed);
+                tally
+            });
+            while !done.load(Ordering::Relaxed) {
+                let mut plugin = free_probe(three_quotas());
+                reloads += 1;
+                // Envoy does not look at a file that says what it said before.
+                plugin["emit"] = json!({"max_series": 1000 + reloads});
+                reload(envoy, config, &plugin);
+                if config == "quickstart/envoy.yaml" {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(300));
+            }
+            running.join().unwrap()
+        });
+        all.add(&tally);
+    }
+    println!("{config}: {reloads} reloads, {all:?}");
+    all
+}
+
+/// The calls that a trap ends have no record and are not booked; their reservations stay until they expire. Every other call, those of the
+/// worker's next VM included, is in the ledger.
+#[test]
+fn a_trap_loses_nothing_but_the_calls_open_on_its_worker() {
+    let Some(wasm) = given("TOLLGATE_TRAP_WASM") else { return };
+    let (llm, calls) = (llm(), full_size(1_000));
+    let config = "quickstart/envoy.yaml";
+    let given =
+        Given { config, wasm, plugin: free_probe(three_quotas()), upstream: llm.address(), store: None };
+    let Some(mut envoy) = given.start() else { return };
+    let trap = Call { headers: vec![("x-trap", "now".to_owned())], ..call("", "t0") };
+    let tally =
+        load(&envoy, calls).run(|number| if number % 200 == 100 { trap.clone() } else { mixed(number) });
+    // Envoy makes a new VM once its back-off is over.
+    std::thread::sleep(Duration::from_secs(2));
+    let after = load(&envoy, 200).run(mixed);
+    assert_eq!(after.of(0) + after.of(503), 0, "the worker did not come back: {after:?}");
+    let all = records(&envoy, after.of(200) + after.of(500) + 1);
+    let lost = calls + 200 - all.len() as u64;
+    println!("{lost} calls without a record; {tally:?}; {after:?}");
+    assert!(0 < lost && lost <= 5 * CONNECTIONS as u64 + tally.of(503), "{lost}");
+    let sum = Sum::of(&all);
+    // What is reserved stands in the way of the counter of calls until it expires, so only money and tokens are looked at.
+    check_ledger(&sum, &["tokens", "money"], |quotas| {
+        reload(&mut envoy, config, &free_probe(quotas));
+        one(&envoy, &probe())
+    });
+}
