@@ -1,0 +1,161 @@
+//! The table of commands.
+
+mod report;
+
+use std::process::ExitCode;
+
+use tollgate_reports::{Form, Range, Selection, Zone};
+
+use crate::args::{Args, Failure, Opt};
+use crate::run::Logs;
+use crate::{generate, zone};
+
+/// One row of `tollgate --help`.
+pub struct Command {
+    pub name: &'static str,
+    pub usage: &'static str,
+    /// The first line is the summary that the overview shows.
+    pub help: &'static str,
+    /// Options beside those of every command.
+    pub options: &'static [&'static [Opt]],
+    pub run: fn(&Args) -> Result<ExitCode, Failure>,
+}
+
+/// Options of every command that reads logs.
+pub const LOGS: &[Opt] = &[
+    Opt::new("--from", "TIME", "first instant: 2026, 2026-11, 2026-11-20, 2026-11-20T14:30 or with a Z"),
+    Opt::new("--to", "TIME", "last one, the whole of the year, month or day that is named"),
+    Opt::new("--month", "YYYY-MM", "the same as --from and --to with that month"),
+    Opt::new("--zone", "ZONE", "where days begin: UTC (default), +09:00, Europe/Berlin"),
+    Opt::new(
+        "--where",
+        "NAME=VALUE",
+        "only such calls: team=search, model=gpt-4*,o3*, status!=priced; all given must hold",
+    ),
+    Opt::new("--line", "FORMAT", "Envoy's format string of lines of plain text"),
+];
+
+const COMMANDS: &[Command] = &[report::REPORT, generate::GENERATE];
+
+/// Runs what the first argument names.
+pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {
+    let Some((name, rest)) = args.split_first() else {
+        crate::output::print(overview().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if matches!(name.as_str(), "--help" | "-h" | "help") {
+        crate::output::print(overview().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let command = COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
+        let names: Vec<_> = COMMANDS.iter().map(|command| format!("`{}`", command.name)).collect();
+        Failure::Usage(format!("unknown command `{name}`, expected one of {}", names.join(", ")))
+    })?;
+    let before_files = rest.iter().take_while(|arg| *arg != "--");
+    if before_files.clone().any(|arg| arg == "--help" || arg == "-h") {
+        crate::output::print(help(command).as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let args = Args::parse(rest, command.options)?;
+    (command.run)(&args)
+}
+
+fn overview() -> String {
+    let mut text = String::from("tollgate COMMAND [--help]: answers out of access logs\n\n");
+    for command in COMMANDS {
+        let summary = command.help.lines().next().unwrap_or_default();
+        text.push_str(&format!("  {:<34} {summary}\n", command.usage));
+    }
+    text.push_str(
+        "\nLogs are files, patterns such as 'logs/*.gz', or - for standard input; plain, gzip or zstd.\n",
+    );
+    text
+}
+
+fn help(command: &Command) -> String {
+    let mut text = format!("tollgate {}\n\n{}\n", command.usage, command.help);
+    let options: Vec<_> = command.options.iter().copied().flatten().collect();
+    if !options.is_empty() {
+        text.push_str("\noptions:\n");
+    }
+    for option in options {
+        let shown = format!("{} {}", option.name, option.value);
+        text.push_str(&format!("  {shown:<30} {}\n", option.help));
+    }
+    text
+}
+
+/// What to read, and which calls of it.
+pub struct Asked {
+    pub logs: Logs,
+    pub zone: Zone,
+    pub selection: Selection,
+}
+
+impl Asked {
+    pub fn new(args: &Args) -> Result<Self, Failure> {
+        let zone = zone::parse(args.value("--zone").unwrap_or("UTC")).map_err(Failure::Usage)?;
+        let range = |name: &str| {
+            let read = |text: &str| {
+                Range::parse(text, &zone).map_err(|why| Failure::Usage(format!("`{name}`: {why}")))
+            };
+            args.value(name).map(read).transpose()
+        };
+        let (from, to, month) = (range("--from")?, range("--to")?, range("--month")?);
+        if month.is_some() && (from.is_some() || to.is_some()) {
+            return Err(Failure::Usage(
+                "`--month` stands for `--from` and `--to`: give one or the others".into(),
+            ));
+        }
+        let mut selection = Selection::default();
+        selection.range = Range {
+            start: month.or(from).map_or(i64::MIN, |range| range.start),
+            end: month.or(to).map_or(i64::MAX, |range| range.end),
+        };
+        if selection.range.start >= selection.range.end {
+            return Err(Failure::Usage("`--from` is not before `--to`".into()));
+        }
+        for filter in args.values("--where") {
+            selection.filter(filter).map_err(|why| Failure::Usage(format!("`--where`: {why}")))?;
+        }
+        let form = args.value("--line").map(Form::new).transpose();
+        let form = form.map_err(|why| Failure::Usage(format!("`--line`: {why}")))?;
+        let logs = Logs { files: args.files.clone(), form, in_order: false, quiet: args.has("--quiet") };
+        Ok(Self { logs, zone, selection })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_a_line_in_the_overview_and_a_help() {
+        for command in COMMANDS {
+            assert!(overview().contains(&format!("  {}", command.usage)), "{}", command.name);
+            assert!(command.usage.starts_with(command.name) && help(command).contains(command.help));
+        }
+    }
+
+    #[test]
+    fn impossible_questions_are_refused() {
+        for (args, expected) in [
+            (&["reprot"][..], "unknown command `reprot`, expected one of `report`"),
+            (&["report"], "needs at least one access log"),
+            (&["report", "a", "--from", "soon"], "`--from`: `soon` is no date, expected one like 2026"),
+            (&["report", "a", "--from", "2026-02", "--to", "2026-01"], "`--from` is not before `--to`"),
+            (&["report", "a", "--month", "2026-02", "--to", "2026-03"], "`--month` stands for"),
+            (
+                &["report", "a", "--where", "team"],
+                "`--where`: `team` is no filter, expected one like team=search",
+            ),
+            (&["report", "a", "--zone", "Mars"], "`Mars` is no time zone"),
+            (&["report", "nowhere.log"], "`nowhere.log`: No such file"),
+            (&["report", "nowhere-*.log"], "no file fits `nowhere-*.log`"),
+        ] {
+            let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+            let why = dispatch(&args).map(|_| ()).unwrap_err().to_string();
+            assert!(why.starts_with(expected), "{args:?}: {why}");
+        }
+    }
+}

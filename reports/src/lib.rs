@@ -1,0 +1,41 @@
+//! From access logs to answers: who spent what on which feature, and whether it is right.
+//!
+//! Nothing here does I/O: a caller brings [`Chunk`]s of bytes, [`Parsed::of`] reads their lines, a [`Journal`] sees to it
+//! that no call counts twice, and what is left is folded into sums. Money is integers all the way.
+#![cfg_attr(
+    test,
+    expect(
+        clippy::arithmetic_side_effects,
+        clippy::string_slice,
+        reason = "tests may overflow: they would fail"
+    )
+)]
+
+pub mod amount;
+pub mod dimension;
+pub mod fold;
+pub mod ids;
+pub mod journal;
+pub mod line;
+pub mod movers;
+pub mod problem;
+pub mod render;
+pub mod row;
+pub mod selection;
+pub mod sheet;
+pub mod spend;
+pub mod sums;
+pub mod table;
+pub mod workflows;
+pub mod zone;
+
+pub use dimension::{Dimension, Lens};
+pub use fold::Fold;
+pub use journal::{Chunk, Journal, Parsed, Tally};
+pub use line::{Form, Line, LineReader};
+pub use row::Row;
+pub use selection::Selection;
+pub use sheet::{Cell, Chart, Document, Sheet};
+pub use sums::{Sum, Sums};
+pub use table::Table;
+pub use zone::{Range, Zone};

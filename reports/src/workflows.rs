@@ -1,0 +1,256 @@
+//! What a workflow costs: calls that one task of an agent made belong together by a tag.
+
+use std::collections::HashMap;
+
+use tollgate_policy::UNTAGGED;
+use tollgate_pricing::PicoUsd;
+
+use crate::row::Row;
+use crate::sheet::{Cell, Chart, Sheet};
+use crate::sums::Money;
+
+/// How many workflows one thread follows: clients may invent any number of them, and memory is bounded.
+const MAX_WORKFLOWS: usize = 400_000;
+/// How many of the dearest ones are shown by name.
+const SHOWN: usize = 20;
+
+/// Calls and cost of each workflow of each feature.
+#[derive(Clone, Debug)]
+pub struct Workflows {
+    tag: String,
+    feature_tag: String,
+    features: HashMap<Box<str>, HashMap<Box<str>, Flow>>,
+    followed: usize,
+    max: usize,
+    /// Calls of workflows past the bound.
+    not_followed: Flow,
+    without: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Flow {
+    calls: u64,
+    cost: Money,
+}
+
+impl Flow {
+    fn merge(&mut self, calls: u64, cost: PicoUsd) {
+        self.calls = self.calls.saturating_add(calls);
+        self.cost.add(cost);
+    }
+}
+
+impl Workflows {
+    /// By these tags' names.
+    pub fn new(tag: &str, feature_tag: &str) -> Self {
+        Self {
+            tag: tag.to_owned(),
+            feature_tag: feature_tag.to_owned(),
+            features: HashMap::new(),
+            followed: 0,
+            max: MAX_WORKFLOWS,
+            not_followed: Flow::default(),
+            without: 0,
+        }
+    }
+
+    /// Takes a call.
+    pub fn add(&mut self, row: &Row<'_>) {
+        match row.tag(&self.tag) {
+            None | Some(UNTAGGED) => self.without = self.without.saturating_add(1),
+            Some(workflow) => {
+                let feature = row.tag(&self.feature_tag).unwrap_or(UNTAGGED);
+                self.flow(feature, workflow).merge(1, row.usd.unwrap_or(PicoUsd::ZERO));
+            }
+        }
+    }
+
+    fn flow(&mut self, feature: &str, workflow: &str) -> &mut Flow {
+        if !self.features.contains_key(feature) {
+            self.features.insert(feature.into(), HashMap::new());
+        }
+        // Looked up twice, since a borrow that is returned holds for the whole function.
+        let known = self.features.get(feature).is_some_and(|flows| flows.contains_key(workflow));
+        if !known && self.followed >= self.max {
+            return &mut self.not_followed;
+        }
+        self.followed = self.followed.saturating_add(usize::from(!known));
+        let flows = self.features.entry(feature.into()).or_default();
+        match known {
+            true => flows.get_mut(workflow).unwrap_or(&mut self.not_followed),
+            false => flows.entry(workflow.into()).or_default(),
+        }
+    }
+
+    /// Takes all that another one took.
+    pub fn merge(&mut self, other: Self) {
+        // Two threads that were each within their bound are both followed in full.
+        self.max = self.max.saturating_add(other.followed);
+        for (feature, flows) in other.features {
+            for (workflow, flow) in flows {
+                self.flow(&feature, &workflow).merge(flow.calls, flow.cost.amount());
+            }
+        }
+        self.not_followed.merge(other.not_followed.calls, other.not_followed.cost.amount());
+        self.without = self.without.saturating_add(other.without);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.features.is_empty()
+    }
+
+    /// By feature: how many, and what the usual and the dear ones cost.
+    pub fn sheet(&self) -> Sheet {
+        let mut sheet = Sheet::new("workflow", "Workflows, by feature").texts(["feature"]).numbers([
+            "workflows",
+            "calls",
+            "cost_usd",
+            "p50_usd",
+            "p95_usd",
+            "max_usd",
+        ]);
+        let mut features: Vec<_> =
+            self.features.iter().map(|(name, flows)| (name, Costs::of(flows))).collect();
+        features.sort_by(|(name, one), (other_name, other)| {
+            other.total.amount().cmp(&one.total.amount()).then_with(|| name.cmp(other_name))
+        });
+        sheet.rows = features.iter().map(|(name, costs)| costs.row(name)).collect();
+        sheet.drawn(Chart::Bars(5))
+    }
+
+    /// The dearest ones.
+    pub fn dearest(&self) -> Sheet {
+        let mut sheet = Sheet::new("dearest_workflows", "The dearest workflows")
+            .texts(["workflow", "feature"])
+            .numbers(["calls", "cost_usd"]);
+        let mut flows: Vec<_> = self
+            .features
+            .iter()
+            .flat_map(|(feature, flows)| {
+                flows.iter().map(move |(name, flow)| (flow.cost.amount(), name, feature, flow))
+            })
+            .collect();
+        flows.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2))));
+        sheet.rows = flows
+            .into_iter()
+            .take(SHOWN)
+            .map(|(_, name, feature, flow)| {
+                vec![name.as_ref().into(), feature.as_ref().into(), Cell::count(flow.calls), flow.cost.into()]
+            })
+            .collect();
+        sheet
+    }
+
+    /// What limits the answer.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.without > 0 && !self.is_empty() {
+            notes.push(format!("{} calls carry no tag `{}` and are in no workflow", self.without, self.tag));
+        }
+        if self.not_followed.calls > 0 {
+            notes.push(format!(
+                "only {} workflows are told apart; {} calls of others, {} USD, are in no row of the workflows",
+                self.followed,
+                self.not_followed.calls,
+                self.not_followed.cost.amount()
+            ));
+        }
+        notes
+    }
+}
+
+/// The costs of one feature's workflows, in ascending order.
+struct Costs {
+    sorted: Vec<PicoUsd>,
+    calls: u64,
+    total: Money,
+}
+
+impl Costs {
+    fn of(flows: &HashMap<Box<str>, Flow>) -> Self {
+        let mut costs = Self { sorted: Vec::with_capacity(flows.len()), calls: 0, total: Money::default() };
+        for flow in flows.values() {
+            costs.sorted.push(flow.cost.amount());
+            costs.calls = costs.calls.saturating_add(flow.calls);
+            costs.total.add(flow.cost.amount());
+        }
+        costs.sorted.sort_unstable();
+        costs
+    }
+
+    fn row(&self, name: &str) -> Vec<Cell> {
+        let rank = |percent: usize| Cell::usd(quantile(&self.sorted, percent));
+        vec![
+            name.into(),
+            Cell::count(i128::try_from(self.sorted.len()).unwrap_or(i128::MAX)),
+            Cell::count(self.calls),
+            self.total.into(),
+            rank(50),
+            rank(95),
+            rank(100),
+        ]
+    }
+}
+
+/// The smallest value that at least so many percent of all do not exceed: always one that was seen.
+pub fn quantile(sorted: &[PicoUsd], percent: usize) -> Option<PicoUsd> {
+    let rank = sorted.len().checked_mul(percent)?.div_ceil(100).max(1);
+    sorted.get(rank.checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::csv;
+    use std::borrow::Cow;
+
+    fn call(feature: &'static str, workflow: Option<&'static str>, pico: i128) -> Row<'static> {
+        let mut tags: Vec<(Cow<'static, str>, Cow<'static, str>)> = vec![("feature".into(), feature.into())];
+        tags.extend(workflow.map(|workflow| ("workflow".into(), workflow.into())));
+        Row { tags, usd: Some(PicoUsd::from_pico(pico * 1_000_000_000_000)), ..Row::default() }
+    }
+
+    fn flows() -> [Row<'static>; 6] {
+        [
+            call("a", Some("w1"), 1),
+            call("a", Some("w1"), 2),
+            call("a", Some("w2"), 10),
+            call("b", Some("w1"), 4),
+            call("b", None, 100),
+            call("a", Some("untagged"), 100),
+        ]
+    }
+
+    #[test]
+    fn calls_of_one_task_belong_together() {
+        let mut both = [Workflows::new("workflow", "feature"), Workflows::new("workflow", "feature")];
+        flows().iter().enumerate().for_each(|(place, row)| both[place % 2].add(row));
+        let [mut one, other] = both;
+        one.merge(other);
+        let expected = "feature,workflows,calls,cost_usd,p50_usd,p95_usd,max_usd\r\na,2,3,13,3,10,10\r\nb,1,1,4,4,4,4\r\n";
+        assert_eq!(csv(&one.sheet()), expected);
+        assert_eq!(
+            csv(&one.dearest()),
+            "workflow,feature,calls,cost_usd\r\nw2,a,1,10\r\nw1,b,1,4\r\nw1,a,2,3\r\n"
+        );
+        assert_eq!(one.notes(), ["2 calls carry no tag `workflow` and are in no workflow"]);
+    }
+
+    #[test]
+    fn what_is_not_followed_is_told() {
+        let mut bounded = Workflows { max: 1, ..Workflows::new("workflow", "feature") };
+        flows().iter().for_each(|row| bounded.add(row));
+        let notes = bounded.notes().join("\n");
+        assert!(notes.contains("only 1 workflows are told apart; 2 calls of others, 14 USD"), "{notes}");
+    }
+
+    #[test]
+    fn quantiles_are_values_that_were_seen() {
+        let costs: Vec<_> = (1..=20).map(PicoUsd::from_pico).collect();
+        for (percent, expected) in [(50, 10), (95, 19), (100, 20), (0, 1)] {
+            assert_eq!(quantile(&costs, percent), Some(PicoUsd::from_pico(expected)), "{percent}");
+        }
+        assert_eq!(quantile(&[], 50), None);
+    }
+}
