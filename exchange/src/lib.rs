@@ -7,6 +7,7 @@
 //!
 //! Nothing here names a proxy, reads a clock or holds a global.
 
+mod admin;
 mod bill;
 mod config;
 mod exchange;
@@ -17,8 +18,10 @@ mod reply;
 mod settle;
 mod stats;
 mod tagging;
+mod usage;
 mod webdis;
 
+pub use admin::{Access, Admin, AdminAnswer};
 pub use config::{
     Adjustment, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
@@ -29,4 +32,5 @@ pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{AnsweredBy, Counts, Finish, Settled};
 pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
+pub use usage::{UsageBatch, Window};
 pub use webdis::{HttpCall, admission_call, parse_admission, settlement_call, settlement_taken};

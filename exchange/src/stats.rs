@@ -8,7 +8,8 @@ mod series;
 
 use crate::config::Rules;
 use crate::settle::Settled;
-use labels::{OTHER, labels, model_label, other, put_key, tame};
+pub(crate) use labels::{OTHER, UNKNOWN};
+use labels::{labels, model_label, other, put_key, tame};
 use series::{Metric, Money, Seat, Series, put};
 use std::collections::HashMap;
 use tollgate_policy::{KeyBudget, SharedStore, claim_place};

@@ -1,7 +1,7 @@
 //! What the exchange asks of a host, on top of the ABI.
 
-use crate::abi::{self, Map};
-use tollgate_exchange::{HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
+use crate::abi::{self, Headers, Map};
+use tollgate_exchange::{AdminAnswer, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
 use tollgate_policy::{SharedStore, StoreFailure, Swap};
 use tollgate_record::Timestamp;
 
@@ -29,6 +29,15 @@ pub fn reply(reply: &LocalReply) -> bool {
     let headers: Vec<(&str, &str)> =
         reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     abi::reply(u32::from(reply.status), "tollgate", &headers, &reply.body).is_ok()
+}
+
+/// Answers a request for one of the filter's own pages. A host that cannot reply lets it pass, to a route that has no
+/// such pages.
+pub fn answer_admin(answer: &AdminAnswer) -> Headers {
+    if let Some(path) = &answer.shown_path {
+        let _logs_show_more_then = abi::set_header(Map::Request, ":path", path);
+    }
+    if reply(&answer.reply) { Headers::HoldAll } else { Headers::Continue }
 }
 
 /// Sends a store's call; the number under which its answer will come.

@@ -3,7 +3,10 @@
 use crate::abi::{self, Level};
 use crate::host::{ProxyStats, SharedData};
 use std::rc::Rc;
-use tollgate_exchange::{HttpCall, Outbox, Rules, Settled, Stats, parse_admission, settlement_call};
+use tollgate_exchange::{
+    AdminAnswer, HeaderPairs, HttpCall, Outbox, Rules, Settled, Stats, UsageBatch, parse_admission,
+    settlement_call,
+};
 use tollgate_policy::{
     Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
 };
@@ -13,6 +16,10 @@ use tollgate_record::Timestamp;
 pub struct Root {
     pub rules: Rc<Rules>,
     pub stats: Stats,
+    /// For the live view, where the configuration has one.
+    usage: Option<UsageBatch>,
+    /// When that was last merged by tick.
+    flushed: Option<Timestamp>,
     ids: Option<ReservationId>,
 }
 
@@ -31,7 +38,8 @@ impl Root {
                     );
                 }
                 warn_of_forgetful_quotas(&rules);
-                Some(Self { rules: Rc::new(rules), stats: Stats::default(), ids: None })
+                let usage = rules.admin.is_some().then(UsageBatch::default);
+                Some(Self { rules: Rc::new(rules), stats: Stats::default(), usage, flushed: None, ids: None })
             }
             Err(error) => {
                 abi::log(Level::Error, &format!("tollgate: configuration refused: {error}"));
@@ -62,11 +70,42 @@ impl Root {
             let _seen_in_the_log_only = abi::set_property(&name, value.as_bytes());
         }
         self.stats.count(rules, settled, &SharedData, &mut ProxyStats);
+        if let Some(usage) = &mut self.usage {
+            let lost = usage.add(rules, settled, now, &SharedData);
+            self.count_store_errors(lost);
+        }
         for (store, ops) in &settled.bookings {
             match store {
                 StoreRef::Local => self.book(ops, now),
                 StoreRef::Remote(index) => send_later(*index, ops, &settled.record.id, rules, outbox, now),
             }
+        }
+    }
+
+    /// Answers a request for one of the filter's own pages. `None` if it is for something else.
+    pub fn answer_admin(&mut self, headers: &HeaderPairs, now: Timestamp) -> Option<AdminAnswer> {
+        let rules = Rc::clone(&self.rules);
+        let admin = rules.admin.as_ref().filter(|admin| admin.covers(headers.text(":path").unwrap_or("")))?;
+        self.flush_usage();
+        Some(admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, now))
+    }
+
+    /// By tick: a merge costs what the shared tables are long, so it is not done at every one.
+    pub fn flush_usage_now_and_then(&mut self, now: Timestamp) {
+        const EVERY_MS: u64 = 1000;
+        let rests =
+            self.flushed.and_then(|flushed| now.millis_since(flushed)).is_some_and(|ms| ms < EVERY_MS);
+        if self.usage.is_some() && !rests {
+            self.flushed = Some(now);
+            self.flush_usage();
+        }
+    }
+
+    /// Brings what this worker's calls came to into the tables that all workers share.
+    pub fn flush_usage(&mut self) {
+        if let Some(usage) = &mut self.usage {
+            let lost = usage.flush(&self.rules, &SharedData);
+            self.count_store_errors(lost);
         }
     }
 

@@ -66,6 +66,7 @@ impl Vm {
     pub fn tick(&mut self, root_id: u32) {
         let now = host::now();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
+        root.flush_usage_now_and_then(now);
         self.outbox.flush(millis(now), |parcel| host::send(&parcel.load));
         root.count_store_errors(self.outbox.take_dropped());
         let mut waiting = Vec::new();
@@ -108,6 +109,9 @@ impl Vm {
         let headers = HeaderPairs::parse(abi::headers(Map::Request).unwrap_or_default());
         #[cfg(feature = "trap")]
         crate::trap::if_asked(&headers);
+        if let Some(answer) = root.answer_admin(&headers, host::now()) {
+            return host::answer_admin(&answer);
+        }
         let name = |path: &[&str]| abi::property(path).and_then(|bytes| String::from_utf8(bytes).ok());
         let (route, cluster) = match root.rules.needs_route {
             true => (name(&["xds", "route_name"]), name(&["xds", "cluster_name"])),
@@ -190,8 +194,10 @@ impl Vm {
     /// A context that is gone.
     pub fn delete(&mut self, context: u32) {
         self.streams.remove(&context);
-        if self.parents.remove(&context).is_none() {
-            self.roots.remove(&context);
+        if self.parents.remove(&context).is_none()
+            && let Some(mut root) = self.roots.remove(&context)
+        {
+            root.flush_usage();
         }
     }
 

@@ -5,6 +5,7 @@ use super::raw::{
     RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
 };
 use super::structs::from_struct;
+use crate::admin::Admin;
 use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -49,6 +50,8 @@ pub struct Rules {
     pub response_headers: Vec<ResponseHeader>,
     /// Which parts of the record are also set as plain strings.
     pub properties: Vec<Property>,
+    /// Pages of the filter itself, where the configuration has them.
+    pub admin: Option<Admin>,
     /// Whether any rule asks for the proxy's route or cluster.
     pub needs_route: bool,
     /// Digest of the configuration, the record's `tollgate.config.version`.
@@ -212,6 +215,7 @@ impl Rules {
             max_series: max_series(&raw.emit.0)?,
             response_headers: response_headers(&raw.emit.0)?,
             properties: properties(&raw.emit.0)?,
+            admin: admin(raw)?,
             tags,
             needs_route,
             version,
@@ -369,6 +373,11 @@ fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<Adjustment>
             Factor::from_percent(&raw.percent.0).map_err(|e| ConfigError::new("percent", e.to_string()))?;
         Ok(Adjustment { when, factor, percent: raw.percent.0.clone() })
     })
+}
+
+fn admin(raw: &RawConfig) -> Result<Option<Admin>, ConfigError> {
+    let compiled = raw.admin.as_ref().map(Admin::compile);
+    compiled.transpose().map_err(|e| e.within("admin"))
 }
 
 fn trusted(raw: &RawPricing) -> Vec<String> {

@@ -17,6 +17,7 @@ pub(super) struct RawConfig {
     pub quotas: Vec<Object<RawQuota>>,
     pub stores: BTreeMap<String, Object<RawStore>>,
     pub emit: Object<RawEmit>,
+    pub admin: Option<crate::admin::RawAdmin>,
 }
 
 /// How a request waits for its body where a rule needs it.

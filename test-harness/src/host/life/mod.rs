@@ -52,6 +52,11 @@ impl Engine for Host {
             Some(Route { cluster: Some(cluster), name, filtered: true, .. }) => {
                 Call::new(self, request, reply, &cluster, &name)?.run()
             }
+            // Where no route leads to an upstream, a filter that does not answer lets Envoy do it.
+            Some(Route { cluster: None, name, filtered: true, .. }) => {
+                let nobody = Reply { status: 404, ..Reply::default() };
+                Call::new(self, request, &nobody, "", &name)?.run()
+            }
             _ => Ok(not_filtered(request)),
         }
     }
@@ -176,12 +181,14 @@ impl<'a> Call<'a> {
         }
         self.host.call_if_there::<u32, u32>("proxy_on_done", self.id)?;
         self.host.call::<u32, ()>("proxy_on_log", self.id, self.id)?;
+        // As the filter left it: logs show the changed path.
+        let path = self.stream().request.text(":path");
         let record = self.stream().properties.get("tollgate").map(|bytes| protobuf::decode(bytes));
         self.host.call::<u32, ()>("proxy_on_delete", self.id, self.id)?;
         self.host.world().streams.remove(&self.id);
         let log = json!({
             "method": method(self.request),
-            "path": self.request.path,
+            "path": path,
             "status": self.response.status,
             "upstream": self.cluster,
             "tollgate": record.map(|value| json!({"value": value.unwrap_or(Value::Null)})),
