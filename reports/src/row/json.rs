@@ -3,7 +3,9 @@
 //! The line is read once, front to back, and nothing is copied that stands in it unescaped.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tollgate_pricing::PicoUsd;
@@ -234,23 +236,11 @@ fn amounts<'a>(value: Scalar<'a>) -> Option<Vec<(Cow<'a, str>, PicoUsd)>> {
     value.pairs()?.into_iter().map(|(name, text)| Some((name, usd(&text)?))).collect()
 }
 
-/// Keys of the record that reports do not read. Any other key under our names is from a later version.
-const LEFT_OUT: [&str; 14] = [
-    "gen_ai.response.id",
-    "gen_ai.response.finish_reasons",
-    "gen_ai.usage.cost.amount",
-    "gen_ai.usage.cost.currency",
-    "tollgate.usage.inconsistent",
-    "tollgate.parts",
-    "tollgate.cost.reported_usd",
-    "tollgate.missing_tags",
-    "tollgate.decision.actions",
-    "tollgate.shadow",
-    "tollgate.reserved.usd",
-    "tollgate.ttft_ms",
-    "tollgate.speed",
-    "tollgate.config.version",
-];
+/// Every key that this version writes, those included that reports do not read: the record's golden line has them all.
+static KEYS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let golden = serde_json::from_str(include_str!("../../../record/src/golden.json"));
+    golden.map(|golden: HashMap<String, IgnoredAny>| golden.into_keys().collect()).unwrap_or_default()
+});
 
 /// What an object or another value turned out to hold.
 enum Found<'a> {
@@ -289,7 +279,7 @@ impl<'de> Visitor<'de> for Object {
                 if value != Scalar::Null {
                     match draft.take(&key, value) {
                         Taken::Wrong(key) => draft.wrong = Some(key),
-                        Taken::No if !LEFT_OUT.contains(&key.as_ref()) => draft.unknown_key = Some(key),
+                        Taken::No if !KEYS.contains(key.as_ref()) => draft.unknown_key = Some(key),
                         Taken::Yes | Taken::No => {}
                     }
                 }
