@@ -11,12 +11,15 @@
     )
 )]
 
+pub mod allocate;
 pub mod amount;
+pub mod csv_in;
 pub mod dimension;
 pub mod fold;
 pub mod ids;
 pub mod journal;
 pub mod line;
+pub mod margin;
 pub mod movers;
 pub mod problem;
 pub mod render;
@@ -26,6 +29,7 @@ pub mod sheet;
 pub mod spend;
 pub mod sums;
 pub mod table;
+pub mod verify;
 pub mod workflows;
 pub mod zone;
 

@@ -87,6 +87,17 @@ impl Args {
         self.options.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of an option that a command cannot do without.
+    pub fn needed(&self, name: &str) -> Result<&str, Failure> {
+        self.value(name).ok_or_else(|| Failure::Usage(format!("`{name}` is missing; --help says what it is")))
+    }
+
+    /// The text of the file that an option names.
+    pub fn text_of(&self, name: &str) -> Result<String, Failure> {
+        let path = self.needed(name)?;
+        std::fs::read_to_string(path).map_err(|error| Failure::Failed(format!("`{path}`: {error}")))
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }

@@ -1,6 +1,8 @@
 //! The table of commands.
 
+mod finance;
 mod report;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,7 +37,8 @@ pub const LOGS: &[Opt] = &[
     Opt::new("--line", "FORMAT", "Envoy's format string of lines of plain text"),
 ];
 
-const COMMANDS: &[Command] = &[report::REPORT, generate::GENERATE];
+const COMMANDS: &[Command] =
+    &[report::REPORT, finance::ALLOCATE, finance::MARGIN, verify::VERIFY, generate::GENERATE];
 
 /// Runs what the first argument names.
 pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {
