@@ -6,7 +6,8 @@ use crate::reply::{LocalReply, Refusal};
 use crate::tagging::resolve_tags;
 use std::rc::Rc;
 use tollgate_policy::{
-    Admission, Answer, Facts, Lease, Mode, OnFailure, Op, Quota, ReservationId, StoreFailure, StoreRef, Tags,
+    Admission, Answer, Demand, Facts, Lease, Mode, OnFailure, Op, Quota, ReservationId, StoreFailure,
+    StoreRef, Tags,
 };
 use tollgate_record::{Action, Decision, Timestamp};
 use tollgate_wire::{
@@ -278,8 +279,11 @@ impl Exchange {
         let facts = self.facts();
         let namespace = &self.rules.namespace;
         let quotas = self.rules.quotas.iter().enumerate();
-        let met: Vec<_> =
-            quotas.filter_map(|(index, rule)| Some((rule, rule.admit(index, namespace, &facts)?))).collect();
+        let met: Vec<_> = quotas
+            .filter_map(|(index, rule)| {
+                Some((rule, rule.admit(index, namespace, &facts, &Demand::default())?))
+            })
+            .collect();
         let mut batches: Vec<Batch> = Vec::new();
         for (rule, quota) in met {
             let joins = |b: &&mut Batch| {
@@ -320,7 +324,7 @@ impl Exchange {
         let Some(batch) = self.take_asked() else { return Step::Pass };
         match answer {
             Ok(Admission::Granted(answers)) => self.granted(batch, &answers),
-            Ok(Admission::Refused { index, resets_at }) => return self.refused(batch, index, resets_at),
+            Ok(Admission::Refused { index, resets_at, .. }) => return self.refused(batch, index, resets_at),
             Err(StoreFailure) => {
                 self.errors.push("store");
                 let denies = batch.mode == Mode::Enforce && self.on_failure(&batch) == OnFailure::Deny;
@@ -336,7 +340,7 @@ impl Exchange {
     fn granted(&mut self, batch: Batch, answers: &[Answer]) {
         let store = batch.store;
         let leases = batch.quotas.into_iter().zip(answers).filter_map(|(quota, answer)| match answer {
-            Answer::Reserved(lease) => Some((quota, store, *lease)),
+            Answer::Reserved { lease, .. } => Some((quota, store, *lease)),
             _ => None,
         });
         self.leases.extend(leases);

@@ -4,7 +4,7 @@
 //! integers as text; keys and arguments are percent-encoded, since `/` separates a command's parts.
 
 use serde_json::Value;
-use tollgate_policy::{Admission, Answer, Change, Lease, Op, Store, StoreFailure};
+use tollgate_policy::{Admission, Amount, Answer, Change, Lease, Op, Store, StoreFailure};
 
 /// A call to an HTTP cluster of the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub fn admission_call(store: &Store, id: &str, ops: &[Op], now: i64) -> HttpCall
     for op in ops {
         let (start, end) = op.window.span(now);
         let (amount, limit) = match op.change {
-            Change::Reserve { amount, limit } => (amount, limit),
-            Change::Settle { actual, .. } => (actual, i128::MAX),
+            Change::Reserve { amount, limit } => (put_aside(&amount), limit),
+            Change::Settle { .. } | Change::Grant { .. } | Change::Reset => (0, i128::MAX),
         };
         arguments.extend([amount, limit].map(|n| n.to_string()));
         arguments.extend([start, life(end, now)].map(|n| n.to_string()));
@@ -97,7 +97,8 @@ pub fn settlement_call(store: &Store, id: &str, ops: &[Op], now: i64) -> HttpCal
         let (start, end) = op.window.span(now);
         let actual = match op.change {
             Change::Settle { actual, .. } => actual,
-            Change::Reserve { .. } => 0,
+            Change::Grant { amount } => amount.saturating_neg(),
+            Change::Reserve { .. } | Change::Reset => 0,
         };
         arguments.push(actual.to_string());
         arguments.extend([start, life(end, now)].map(|n| n.to_string()));
@@ -141,14 +142,26 @@ pub fn parse_admission(
     let answer = number(status, body).ok_or(StoreFailure)?;
     if answer == -1 {
         let lease = |op: &Op| match op.change {
-            Change::Reserve { amount, .. } => Answer::Reserved(Lease { expires_minute: 0, amount }),
-            Change::Settle { .. } => Answer::Settled,
+            Change::Reserve { amount, .. } => Answer::Reserved {
+                lease: Lease { expires_minute: 0, amount: put_aside(&amount) },
+                taken: None,
+            },
+            Change::Settle { .. } | Change::Grant { .. } | Change::Reset => Answer::Settled,
         };
         return Ok(Admission::Granted(ops.iter().map(lease).collect()));
     }
     let index = usize::try_from(answer).map_err(|_| StoreFailure)?;
     let op = ops.get(index).ok_or(StoreFailure)?;
-    Ok(Admission::Refused { index, resets_at: op.window.span(now).1 })
+    let amount = match op.change {
+        Change::Reserve { amount, .. } => put_aside(&amount),
+        Change::Settle { .. } | Change::Grant { .. } | Change::Reset => 0,
+    };
+    Ok(Admission::Refused { index, resets_at: op.window.span(now).1, taken: None, amount })
+}
+
+/// What is usual is not known in the store.
+fn put_aside(amount: &Amount) -> i128 {
+    amount.of(None).unwrap_or(i128::MAX)
 }
 
 /// Whether a settlement stands, now or since an earlier try.

@@ -53,6 +53,10 @@ fn begin(rules: &str, head: &Head) -> (Box<Exchange>, Vec<HeaderEdit>, Step) {
     }
 }
 
+fn refused(resets_at: i64) -> Admission {
+    Admission::Refused { index: 0, resets_at, taken: None, amount: 0 }
+}
+
 const CHAT: &str = "/v1/chat/completions";
 const ASK: &[u8] = br#"{"model":"gpt-4o-mini","messages":[]}"#;
 
@@ -374,10 +378,10 @@ const QUOTAS: &str = r#"{
     ]}"#;
 
 fn granted(exchange: &Exchange) -> Result<Admission, StoreFailure> {
-    let lease = |amount| Answer::Reserved(Lease { expires_minute: 1, amount });
+    let lease = |amount| Answer::Reserved { lease: Lease { expires_minute: 1, amount }, taken: Some(0) };
     let amounts = exchange.pending().unwrap().ops().into_iter().map(|op| match op.change {
-        Change::Reserve { amount, .. } => lease(amount),
-        Change::Settle { .. } => Answer::Settled,
+        Change::Reserve { amount, .. } => lease(amount.of(None).unwrap()),
+        _ => Answer::Settled,
     });
     Ok(Admission::Granted(amounts.collect()))
 }
@@ -408,7 +412,7 @@ fn quotas_are_asked_store_by_store_in_the_order_of_their_keys() {
     let settled = finish(exchange, ASK, &WELL);
     let booked = settled.bookings.iter().flat_map(|(_, ops)| ops).map(|op| match op.change {
         Change::Settle { actual, .. } => actual,
-        Change::Reserve { .. } => panic!("not settled"),
+        _ => panic!("not settled"),
     });
     assert_eq!(booked.collect::<Vec<_>>(), [285_000_000, 1, 1, 1500]);
 }
@@ -420,7 +424,7 @@ fn a_refusal_gives_back_what_other_stores_put_aside() {
         let answer = granted(&exchange);
         assert_eq!(exchange.resume(answer), Step::Ask);
     }
-    let step = exchange.resume(Ok(Admission::Refused { index: 0, resets_at: NOON + 30 }));
+    let step = exchange.resume(Ok(refused(NOON + 30)));
     let Step::Reply(reply) = step else { panic!("{step:?}") };
     assert_eq!(reply.status, 429);
     assert!(reply.headers.contains(&("retry-after", "30".to_owned())));
@@ -438,7 +442,7 @@ fn a_quota_on_trial_and_a_store_away_do_as_configured() {
     let (mut exchange, _) = admitted();
     let answer = granted(&exchange);
     exchange.resume(answer);
-    assert_eq!(exchange.resume(Ok(Admission::Refused { index: 0, resets_at: 0 })), Step::Ask);
+    assert_eq!(exchange.resume(Ok(refused(0))), Step::Ask);
     let step = exchange.resume(Err(StoreFailure));
     assert!(matches!(step, Step::Reply(LocalReply { status: 503, .. })), "{step:?}");
     let settled = exchange.settle(finished(1, Ended::Complete));

@@ -26,6 +26,7 @@ impl ConfigError {
     }
 
     /// The same error, seen from one level further out.
+    #[inline(never)]
     pub fn within(self, outer: &str) -> Self {
         let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         Self { path: format!("{outer}{joint}{}", self.path), problem: self.problem }
@@ -54,13 +55,18 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
+impl Money {
+    /// What is expected of it.
+    pub(crate) const EXPECTED: &str = "USD as a decimal string such as \"12.50\"";
+}
+
 struct MoneyVisitor;
 
 impl Visitor<'_> for MoneyVisitor {
     type Value = Money;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("USD as a decimal string such as \"12.50\"")
+        f.write_str(Money::EXPECTED)
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Money, E> {

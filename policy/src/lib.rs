@@ -5,6 +5,7 @@
 //! invalid.
 
 mod config;
+pub mod form;
 mod ledger;
 mod quota;
 mod selector;
@@ -13,13 +14,13 @@ mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use ledger::{
-    Admission, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, ReservationId, SharedStore,
-    StoreFailure, Swap, book, claim_place, perform,
+    Admission, Amount, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, Output, ReservationId,
+    SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, claim_place, perform,
 };
 pub use quota::{
-    Charge, Limit, Mode, OnFailure, Quota, QuotaRule, RawQuota, RawStore, Sent, Store, StoreRef, Usage,
-    compile_quotas,
+    CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Quota, QuotaRule,
+    RawStore, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
 };
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
-pub use window::{RawWindow, Window};
+pub use window::{Unit, Window, Zone};

@@ -181,23 +181,24 @@ const DEFAULT_MAX_SERIES: u32 = 2000;
 impl Rules {
     /// Reads and checks a configuration. Nothing at all, and white space, mean `{}`.
     pub fn compile(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let value = parsed(bytes)?;
+        let mut value = parsed(bytes)?;
         let version = digest(&value);
+        let by_hand = ByHand::take_out_of(&mut value);
         let Object(raw): Object<RawConfig> = serde_path_to_error::deserialize(value)
             .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
-        Self::from_raw(&raw, version)
+        Self::from_raw(&raw, &by_hand, version)
     }
 
-    fn from_raw(raw: &RawConfig, version: String) -> Result<Self, ConfigError> {
+    fn from_raw(raw: &RawConfig, by_hand: &ByHand, version: String) -> Result<Self, ConfigError> {
         let tags = compile_tags(&raw.tags, &raw.virtual_keys)?;
         let pointers = Pointers::new(tags.pointers().iter().map(String::as_str))
             .map_err(|problem| ConfigError::new("tags", problem.to_string()))?;
-        let (quotas, stores) = compile_quotas(&raw.quotas, &raw.stores, tags.names())?;
+        let (quotas, stores) = compile_quotas(&by_hand.quotas, &raw.stores, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;
         let needs_route = upstreams.iter().any(|u| u.when.needs_route())
-            || quotas.iter().any(|q| q.when.needs_route())
+            || quotas.iter().any(QuotaRule::needs_route)
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
@@ -238,6 +239,21 @@ impl Rules {
     /// The adjustments that apply to a call, in order.
     pub(crate) fn adjustments<'a>(&'a self, facts: &Facts<'_>) -> Vec<&'a Adjustment> {
         self.adjustments.iter().filter(|adjustment| adjustment.when.matches(facts)).collect()
+    }
+}
+
+/// The rules that policy reads by hand.
+struct ByHand {
+    quotas: Value,
+}
+
+impl ByHand {
+    fn take_out_of(configuration: &mut Value) -> Self {
+        let mut take = |name: &str| {
+            let found = configuration.as_object_mut().and_then(|members| members.remove(name));
+            found.unwrap_or_else(|| Value::Array(Vec::new()))
+        };
+        Self { quotas: take("quotas") }
     }
 }
 

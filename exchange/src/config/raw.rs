@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use tollgate_policy::{Object, RawQuota, RawSelector, RawStore, RawTag};
+use tollgate_policy::{Object, RawSelector, RawStore, RawTag};
 
 /// The whole configuration; `{}` meters and prices, and holds and denies nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,7 +14,8 @@ pub(super) struct RawConfig {
     pub pricing: Object<RawPricing>,
     pub tags: BTreeMap<String, Object<RawTag>>,
     pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
-    pub quotas: Vec<Object<RawQuota>>,
+    /// Taken out beforehand, and read by hand.
+    pub quotas: (),
     pub stores: BTreeMap<String, Object<RawStore>>,
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,

@@ -50,13 +50,13 @@ fn op(key: &str, change: Change) -> Op {
 }
 
 fn reserve(amount: i128, limit: i128) -> Change {
-    Change::Reserve { amount, limit }
+    Change::Reserve { amount: Amount::fixed(amount), limit }
 }
 
 fn lease(admission: &Admission) -> Lease {
     match admission {
         Admission::Granted(answers) => match answers[..] {
-            [Answer::Reserved(lease)] => lease,
+            [Answer::Reserved { lease, .. }] => lease,
             _ => panic!("{answers:?}"),
         },
         Admission::Refused { .. } => panic!("refused"),
@@ -70,7 +70,8 @@ fn a_limit_of_three_admits_three_and_a_limit_of_zero_none() {
         .filter(|_| matches!(perform(&store, &[op("a", reserve(1, 3))], NOON), Ok(Admission::Granted(_))));
     assert_eq!(admitted.count(), 3);
     let refused = perform(&store, &[op("b", reserve(0, 0))], NOON);
-    assert_eq!(refused, Ok(Admission::Refused { index: 0, resets_at: 1_795_219_200 }));
+    let expected = Admission::Refused { index: 0, resets_at: 1_795_219_200, taken: Some(0), amount: 0 };
+    assert_eq!(refused, Ok(expected));
 }
 
 #[test]
@@ -78,11 +79,12 @@ fn what_is_not_used_is_given_back_and_what_is_more_is_booked() {
     let store = Memory::default();
     let first = perform(&store, &[op("a", reserve(10, 10))], NOON).unwrap();
     assert!(matches!(perform(&store, &[op("a", reserve(1, 10))], NOON), Ok(Admission::Refused { .. })));
-    let settle = Change::Settle { lease: lease(&first), actual: 4 };
+    let settle = Change::Settle { lease: lease(&first), actual: 4, output: None };
     perform(&store, &[op("a", settle)], NOON).unwrap();
     assert_eq!(store.used("a", NOON), 4);
     let second = perform(&store, &[op("a", reserve(6, 10))], NOON).unwrap();
-    perform(&store, &[op("a", Change::Settle { lease: lease(&second), actual: 9 })], NOON).unwrap();
+    perform(&store, &[op("a", Change::Settle { lease: lease(&second), actual: 9, output: None })], NOON)
+        .unwrap();
     assert_eq!(store.used("a", NOON), 13);
 }
 
@@ -114,7 +116,8 @@ fn a_reservation_that_nobody_settles_expires_and_a_late_settlement_is_still_book
     let admission = perform(&store, &[op("a", reserve(4, 4))], NOON).unwrap();
     let later = NOON + 16 * 60;
     assert!(matches!(perform(&store, &[op("a", reserve(4, 4))], later), Ok(Admission::Granted(_))));
-    perform(&store, &[op("a", Change::Settle { lease: lease(&admission), actual: 2 })], later).unwrap();
+    perform(&store, &[op("a", Change::Settle { lease: lease(&admission), actual: 2, output: None })], later)
+        .unwrap();
     assert_eq!(store.used("a", later), 2);
 }
 
@@ -159,7 +162,7 @@ fn a_refused_call_takes_no_place() {
 #[test]
 fn a_counter_that_cannot_be_written_keeps_no_other_from_being_booked() {
     let store = Memory { fails_on: Some("b"), ..Memory::default() };
-    let settle = |key| op(key, Change::Settle { lease: Lease::default(), actual: 7 });
+    let settle = |key| op(key, Change::Settle { lease: Lease::default(), actual: 7, output: None });
     let left = book(&store, &[settle("a"), settle("b"), settle("c")], NOON);
     assert_eq!((store.used("a", NOON), store.used("c", NOON)), (7, 7));
     assert_eq!(left, [settle("b")]);
@@ -167,12 +170,21 @@ fn a_counter_that_cannot_be_written_keeps_no_other_from_being_booked() {
 
 #[test]
 fn entries_read_back_and_damaged_ones_start_afresh() {
-    let entry =
-        Entry { window_start: 86_400, used: -5, leases: vec![Lease { expires_minute: 9, amount: 1 << 80 }] };
+    let sliding = Window::Sliding(3600);
+    let mut entry = Entry::default();
+    for (step, output) in (0..30).zip(100..) {
+        let now = NOON + step * 60;
+        let lease = Lease { expires_minute: 9, amount: 1 << 80 };
+        let settle = Change::Settle { lease, actual: -5, output: Some(output) };
+        entry = entry.apply(sliding, settle, now).unwrap().0;
+        entry = entry.apply(sliding, reserve(3, 9999), now).unwrap().0;
+    }
     let bytes = entry.to_bytes();
     assert_eq!(Entry::from_bytes(&bytes), Ok(entry));
+    let whole = bytes.len() % 20;
     for cut in 0..bytes.len() {
-        assert!(cut == 25 || Entry::from_bytes(&bytes[..cut]).is_err(), "{cut}");
+        let between_leases = cut > bytes.len() - 15 * 20 - 1 && cut % 20 == whole;
+        assert!(between_leases || Entry::from_bytes(&bytes[..cut]).is_err(), "{cut} of {}", bytes.len());
     }
     let store = Memory::default();
     store.entries.borrow_mut().insert("a".to_owned(), (b"junk".to_vec(), 7));
@@ -205,10 +217,85 @@ proptest::proptest! {
                 proptest::prop_assert_eq!(matches!(admission, Admission::Granted(_)), fits);
                 if fits { open.push(lease(&admission)); }
             } else if let Some(lease) = open.pop() {
-                perform(&store, &[op("a", Change::Settle { lease, actual })], NOON).unwrap();
+                perform(&store, &[op("a", Change::Settle { lease, actual, output: None })], NOON).unwrap();
                 booked += actual;
             }
         }
         proptest::prop_assert_eq!(store.used("a", NOON), booked);
     }
+}
+
+proptest::proptest! {
+    /// However calls come: no span of the window's length ever admits more than the limit, and a fixed window admits all of it.
+    #[test]
+    fn a_sliding_window_admits_no_more_than_its_limit_in_any_span(
+        steps in proptest::collection::vec((0_i64..40, 1_i128..8), 1..200), length in 30_i64..400,
+    ) {
+        let window = Window::Sliding(length);
+        let (mut entry, mut now, mut admitted) = (Entry::default(), NOON, Vec::new());
+        for (wait, amount) in steps {
+            now += wait;
+            let (next, answer) = entry.clone().apply(window, reserve(amount, 20), now).unwrap();
+            let Answer::Reserved { lease, .. } = answer else {
+                let Answer::Refused { resets_at, .. } = answer else { panic!("{answer:?}") };
+                proptest::prop_assert!(resets_at > now);
+                continue;
+            };
+            let settle = Change::Settle { lease, actual: amount, output: None };
+            entry = next.apply(window, settle, now).unwrap().0;
+            admitted.push((now, amount));
+            let last: i128 = admitted.iter().filter(|(at, _)| *at > now - length).map(|(_, n)| n).sum();
+            proptest::prop_assert!(last <= 20, "{last} in {length} s");
+            proptest::prop_assert!(entry.to_bytes().len() < 1200);
+        }
+        proptest::prop_assert_eq!(entry.used(window, now + 2 * length), 0);
+    }
+
+    /// Whatever is never settled stands in nobody's way after its lease, and what was used stays.
+    #[test]
+    fn reservations_expire_and_what_was_used_does_not(amounts in proptest::collection::vec((1_i128..9, proptest::bool::ANY), 1..60)) {
+        let (mut entry, mut used) = (Entry::default(), 0);
+        for (amount, settled) in amounts {
+            let (next, answer) = entry.apply(DAY, reserve(amount, 1 << 40), NOON).unwrap();
+            let Answer::Reserved { lease, .. } = answer else { panic!("{answer:?}") };
+            entry = next;
+            if settled {
+                let settle = Change::Settle { lease, actual: amount, output: None };
+                entry = entry.apply(DAY, settle, NOON + 5).unwrap().0;
+                used += amount;
+            }
+        }
+        proptest::prop_assert_eq!((entry.used(DAY, NOON + 960), entry.open(NOON + 960)), (used, 0));
+        let full = entry.apply(DAY, reserve(1, used + 1), NOON + 960).unwrap().1;
+        let free = matches!(full, Answer::Reserved { taken: Some(taken), .. } if taken == used);
+        proptest::prop_assert!(free);
+    }
+}
+
+#[test]
+fn a_grant_makes_room_and_a_reset_forgets_what_was_used_but_not_what_is_running() {
+    let store = Memory::default();
+    let first = perform(&store, &[op("a", reserve(6, 10))], NOON).unwrap();
+    perform(&store, &[op("a", reserve(4, 10))], NOON).unwrap();
+    assert!(matches!(perform(&store, &[op("a", reserve(1, 10))], NOON), Ok(Admission::Refused { .. })));
+    assert!(book(&store, &[op("a", Change::Grant { amount: 2 })], NOON).is_empty());
+    perform(&store, &[op("a", reserve(2, 10))], NOON).unwrap();
+    let settle = Change::Settle { lease: lease(&first), actual: 6, output: None };
+    assert!(book(&store, &[op("a", settle), op("a", Change::Reset)], NOON).is_empty());
+    assert!(matches!(perform(&store, &[op("a", reserve(5, 10))], NOON), Ok(Admission::Refused { .. })));
+    assert!(matches!(perform(&store, &[op("a", reserve(4, 10))], NOON), Ok(Admission::Granted(_))));
+}
+
+#[test]
+fn what_is_usual_for_a_counter_is_put_aside_once_it_is_known() {
+    let store = Memory::default();
+    let amount = Amount { fixed: 10, per_million: 1_000_000, output: Output::Usual { at_most: 5000 } };
+    let ask = || op("a", Change::Reserve { amount, limit: 1 << 40 });
+    let reserved = || lease(&perform(&store, &[ask()], NOON).unwrap()).amount;
+    assert_eq!(reserved(), 10 + 1024);
+    for _ in 0..30 {
+        let settle = Change::Settle { lease: Lease::default(), actual: 0, output: Some(70) };
+        perform(&store, &[op("a", settle)], NOON).unwrap();
+    }
+    assert_eq!(reserved(), 10 + 95);
 }

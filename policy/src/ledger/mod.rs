@@ -6,6 +6,11 @@
 //! What a call costs is booked in the window in which it *ends*: an open reservation is carried into the next
 //! window, where it still stands in the way of others until it is settled.
 
+mod entry;
+mod sketch;
+
+pub use entry::Entry;
+
 use crate::window::Window;
 use std::fmt;
 use std::str::FromStr;
@@ -42,17 +47,6 @@ impl FromStr for ReservationId {
     }
 }
 
-/// One counter: what was used in its window, and what open calls have reserved.
-///
-/// Reservations are kept by the minute in which they expire, so an entry has a bounded size however many calls
-/// are open, and whoever comes by later sweeps what nobody settled.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    window_start: i64,
-    used: i128,
-    leases: Vec<Lease>,
-}
-
 /// What is reserved until one minute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
@@ -62,9 +56,60 @@ pub struct Lease {
     pub amount: i128,
 }
 
-/// How long a reservation that nobody settles stands in the way of others. A stream may be open for longer: then
-/// its cost is booked when it ends, but is not reserved any more.
-const LEASE_MINUTES: u32 = 15;
+/// How much a call may use, in the quota's unit: a fixed part, and so much for each output token.
+///
+/// What is usual stands in the counter itself, so the sum is only known where the counter is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// What does not depend on the answer: the input, or one call.
+    pub fixed: i128,
+    /// For a million output tokens.
+    pub per_million: i128,
+    /// How many output tokens are put aside.
+    pub output: Output,
+}
+
+/// How many output tokens are put aside for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// This many.
+    Tokens(u64),
+    /// What is usual for the counter, and never more than this.
+    Usual {
+        /// What the call is bounded by.
+        at_most: u64,
+    },
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::Tokens(0)
+    }
+}
+
+/// What stands in for the usual output of a counter that has not seen enough answers.
+pub const UNKNOWN_OUTPUT: u64 = 1024;
+
+impl Amount {
+    /// An amount that does not depend on the answer.
+    pub const fn fixed(amount: i128) -> Self {
+        Self { fixed: amount, per_million: 0, output: Output::Tokens(0) }
+    }
+
+    /// How many output tokens are put aside where `usual` is usual.
+    pub fn tokens(&self, usual: Option<u64>) -> u64 {
+        match self.output {
+            Output::Tokens(tokens) => tokens,
+            Output::Usual { at_most } => usual.unwrap_or(UNKNOWN_OUTPUT).min(at_most),
+        }
+    }
+
+    /// The sum where `usual` is usual, rounded up; `None` if it does not fit.
+    pub fn of(&self, usual: Option<u64>) -> Option<i128> {
+        let output = self.per_million.checked_mul(i128::from(self.tokens(usual)))?;
+        self.fixed.checked_add(output.checked_add(999_999)?.div_euclid(1_000_000))
+    }
+}
 
 /// What is to happen to a counter. Amounts are in the quota's unit: pico-USD, tokens, or requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +117,7 @@ pub enum Change {
     /// Put `amount` aside if `limit` allows it.
     Reserve {
         /// How much this call may use.
-        amount: i128,
+        amount: Amount,
         /// How much the window allows.
         limit: i128,
     },
@@ -82,18 +127,43 @@ pub enum Change {
         lease: Lease,
         /// What was used.
         actual: i128,
+        /// The answer's output tokens, where they tell what is usual.
+        output: Option<u64>,
     },
+    /// Let this window have so much more.
+    Grant {
+        /// How much.
+        amount: i128,
+    },
+    /// Forget what was used in this window.
+    Reset,
+}
+
+impl Change {
+    /// Gives a reservation back.
+    pub const fn release(lease: Lease) -> Self {
+        Self::Settle { lease, actual: 0, output: None }
+    }
 }
 
 /// One counter's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Put aside; hand the lease back when settling.
-    Reserved(Lease),
+    Reserved {
+        /// What was put aside.
+        lease: Lease,
+        /// What was used and reserved before; `None` if the store does not say.
+        taken: Option<i128>,
+    },
     /// The window has no room left until this second of the epoch.
     Refused {
-        /// When the window ends.
+        /// When it has room again, at the earliest.
         resets_at: i64,
+        /// What is used and reserved.
+        taken: i128,
+        /// What was asked for.
+        amount: i128,
     },
     /// Booked.
     Settled,
@@ -118,119 +188,6 @@ impl fmt::Display for LedgerError {
 }
 
 impl std::error::Error for LedgerError {}
-
-impl Entry {
-    /// The next entry, and the answer to `change` at `now` (seconds of the epoch).
-    pub fn apply(mut self, window: Window, change: Change, now: i64) -> Result<(Self, Answer), LedgerError> {
-        let (start, end) = window.span(now);
-        self.roll(start);
-        self.sweep(minute(now));
-        let answer = match change {
-            Change::Reserve { amount, limit } => self.reserve(amount, limit, now, end)?,
-            Change::Settle { lease, actual } => self.settle(lease, actual)?,
-        };
-        Ok((self, answer))
-    }
-
-    /// What was used in the window that holds `now`.
-    #[cfg(test)]
-    fn used(&self, window: Window, now: i64) -> i128 {
-        if self.window_start == window.span(now).0 { self.used } else { 0 }
-    }
-
-    /// A window that began later starts from nothing; a clock that ran back does not reopen an old one.
-    fn roll(&mut self, start: i64) {
-        if start > self.window_start {
-            self.window_start = start;
-            self.used = 0;
-        }
-    }
-
-    fn sweep(&mut self, now_minute: u32) {
-        self.leases.retain(|lease| lease.expires_minute > now_minute);
-    }
-
-    fn reserved(&self) -> Result<i128, LedgerError> {
-        self.leases.iter().try_fold(0_i128, |sum, l| sum.checked_add(l.amount)).ok_or(LedgerError::Overflow)
-    }
-
-    fn reserve(
-        &mut self,
-        amount: i128,
-        limit: i128,
-        now: i64,
-        resets_at: i64,
-    ) -> Result<Answer, LedgerError> {
-        let taken = self.used.checked_add(self.reserved()?).ok_or(LedgerError::Overflow)?;
-        let with_this = taken.checked_add(amount).ok_or(LedgerError::Overflow)?;
-        // INVARIANT: a call that may use nothing is refused too once the limit is reached.
-        if with_this > limit || taken >= limit {
-            return Ok(Answer::Refused { resets_at });
-        }
-        let expires_minute = minute(now).checked_add(LEASE_MINUTES).ok_or(LedgerError::Overflow)?;
-        self.add_lease(expires_minute, amount)?;
-        Ok(Answer::Reserved(Lease { expires_minute, amount }))
-    }
-
-    fn add_lease(&mut self, expires_minute: u32, amount: i128) -> Result<(), LedgerError> {
-        if let Some(lease) = self.leases.iter_mut().find(|l| l.expires_minute == expires_minute) {
-            lease.amount = lease.amount.checked_add(amount).ok_or(LedgerError::Overflow)?;
-        } else if amount != 0 {
-            self.leases.push(Lease { expires_minute, amount });
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, lease: Lease, actual: i128) -> Result<Answer, LedgerError> {
-        self.used = self.used.checked_add(actual).ok_or(LedgerError::Overflow)?;
-        // A lease that was swept meanwhile stands in nobody's way any more.
-        if let Some(open) = self.leases.iter_mut().find(|l| l.expires_minute == lease.expires_minute) {
-            open.amount = open.amount.checked_sub(lease.amount).ok_or(LedgerError::Overflow)?;
-        }
-        self.leases.retain(|l| l.amount > 0);
-        Ok(Answer::Settled)
-    }
-
-    const VERSION: u8 = 1;
-
-    /// The entry as versioned bytes: version, window start, used, then the leases, little-endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![Self::VERSION];
-        bytes.extend(self.window_start.to_le_bytes());
-        bytes.extend(self.used.to_le_bytes());
-        for lease in &self.leases {
-            bytes.extend(lease.expires_minute.to_le_bytes());
-            bytes.extend(lease.amount.to_le_bytes());
-        }
-        bytes
-    }
-
-    /// Reads what [`Entry::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LedgerError> {
-        Self::read(bytes).ok_or(LedgerError::Unreadable)
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let rest = bytes.strip_prefix(&[Self::VERSION])?;
-        let (window_start, rest) = rest.split_first_chunk::<8>()?;
-        let (used, rest) = rest.split_first_chunk::<16>()?;
-        let lease = |chunk: &[u8]| {
-            let (minute, amount) = chunk.split_first_chunk::<4>()?;
-            let amount = i128::from_le_bytes(*amount.first_chunk::<16>()?);
-            Some(Lease { expires_minute: u32::from_le_bytes(*minute), amount })
-        };
-        let leases = rest.chunks(20).map(lease).collect::<Option<_>>()?;
-        Some(Self {
-            window_start: i64::from_le_bytes(*window_start),
-            used: i128::from_le_bytes(*used),
-            leases,
-        })
-    }
-}
-
-fn minute(now: i64) -> u32 {
-    u32::try_from(now.div_euclid(60)).unwrap_or(0)
-}
 
 /// A store of bytes with compare-and-swap, shared by all workers of a process.
 pub trait SharedStore {
@@ -288,8 +245,12 @@ pub enum Admission {
     Refused {
         /// The place in the batch.
         index: usize,
-        /// When its window ends, in seconds of the epoch.
+        /// When it has room again, in seconds of the epoch.
         resets_at: i64,
+        /// What is used and reserved there; `None` if the store does not say.
+        taken: Option<i128>,
+        /// What the call asked for there.
+        amount: i128,
     },
 }
 
@@ -302,9 +263,9 @@ pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admissi
     let mut answers = Vec::with_capacity(ops.len());
     for (index, op) in ops.iter().enumerate() {
         match change_one(store, op, op.change, now) {
-            Ok(Answer::Refused { resets_at }) => {
+            Ok(Answer::Refused { resets_at, taken, amount }) => {
                 roll_back(store, ops, &answers, now);
-                return Ok(Admission::Refused { index, resets_at });
+                return Ok(Admission::Refused { index, resets_at, taken: Some(taken), amount });
             }
             Ok(answer) => answers.push(answer),
             Err(failure) => {
@@ -319,8 +280,8 @@ pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admissi
 /// Gives back what `answers` put aside, last first. A store that fails here leaves a lease that expires.
 fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64) {
     for (op, answer) in ops.iter().zip(answers).rev() {
-        if let Answer::Reserved(lease) = answer {
-            let _expires_by_itself = change_one(store, op, Change::Settle { lease: *lease, actual: 0 }, now);
+        if let Answer::Reserved { lease, .. } = answer {
+            let _expires_by_itself = change_one(store, op, Change::release(*lease), now);
         }
     }
 }

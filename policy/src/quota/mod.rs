@@ -1,0 +1,294 @@
+//! Quotas: how much of something a window allows, per tag, provider or model.
+
+mod demand;
+mod raw;
+mod steps;
+mod store;
+
+pub use demand::{CallPrice, Demand, Expected};
+pub use raw::compile_quotas;
+pub use steps::{Do, Ladder};
+pub use store::{OnFailure, RawStore, Store, StoreRef};
+
+use crate::ledger::{Change, KeyBudget, Lease, Op};
+use crate::selector::{Facts, Selector};
+use crate::tags::Tags;
+use crate::window::Window;
+use tollgate_pricing::PicoUsd;
+
+/// Whether a quota acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It refuses what passes its limit.
+    #[default]
+    Enforce,
+    /// It notes what it would have refused.
+    Shadow,
+}
+
+/// What a quota counts, and how much of it a window allows: pico-USD, tokens or requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted.
+    pub charge: Charge,
+    /// How much a window allows, in that unit.
+    pub amount: i128,
+}
+
+/// What a quota counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// Pico-USD of cost.
+    Usd,
+    /// Input and output tokens.
+    Tokens,
+    /// Input tokens.
+    InputTokens,
+    /// Output tokens.
+    OutputTokens,
+    /// Calls.
+    Requests,
+    /// Calls that run at the same time.
+    InFlight,
+}
+
+impl Charge {
+    /// All of them, by their names in the configuration.
+    const ALL: [Self; 6] =
+        [Self::Usd, Self::Tokens, Self::InputTokens, Self::OutputTokens, Self::Requests, Self::InFlight];
+
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usd => "usd",
+            Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::Requests => "requests",
+            Self::InFlight => "in_flight",
+        }
+    }
+
+    /// Whether the answer's length counts.
+    pub const fn counts_output(self) -> bool {
+        matches!(self, Self::Usd | Self::Tokens | Self::OutputTokens)
+    }
+}
+
+/// How much is put aside for a call before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// Of its answer.
+    pub output: ReservedOutput,
+    /// Never more than so many output tokens; under [`ReservedOutput::Requested`] the limit that a request gets that has none.
+    pub cap: u64,
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self { output: ReservedOutput::Typical, cap: u64::MAX }
+    }
+}
+
+/// How long the answer is taken to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservedOutput {
+    /// As long as 95 of 100 answers of the same counter at most, and never longer than the request allows.
+    Typical,
+    /// As long as the request allows.
+    Requested,
+    /// So many tokens.
+    Tokens(u64),
+}
+
+/// What becomes of a running stream once the limit is passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MidStream {
+    /// It goes on to its end.
+    #[default]
+    Finish,
+    /// It is ended.
+    Cut,
+}
+
+/// What a call turned out to use; what is not known is `None` and is booked as nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Its cost.
+    pub cost: Option<PicoUsd>,
+    /// Its input tokens.
+    pub input: Option<u64>,
+    /// Its output tokens.
+    pub output: Option<u64>,
+}
+
+/// A quota that can be evaluated.
+#[derive(Clone, Debug)]
+pub struct QuotaRule {
+    /// Its name.
+    pub name: String,
+    /// Which calls it is about.
+    pub when: Selector,
+    /// What it allows, where no override says otherwise.
+    pub limit: Limit,
+    /// In which span of time.
+    pub window: Window,
+    /// What happens on the way to the limit.
+    pub steps: Ladder,
+    /// What becomes of running streams.
+    pub mid_stream: MidStream,
+    /// How much is put aside.
+    pub reserve: Reserve,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// Where it is counted.
+    pub store: StoreRef,
+    overrides: Vec<(Selector, i128)>,
+    knows_its_scope: bool,
+    per: Vec<Dimension>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dimension {
+    Tag(usize),
+    Provider,
+    Model,
+}
+
+/// One quota's counter that a call was admitted under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The rule's index.
+    pub rule: usize,
+    /// What it counts.
+    pub charge: Charge,
+    /// How much its window allows this call's counter, before any step.
+    pub limit: i128,
+    /// How the counter is found and changed.
+    pub op: Op,
+    /// Whether the answer's length tells what is usual here.
+    learns: bool,
+}
+
+impl QuotaRule {
+    /// Whether the model has to be known before the quota can be looked up.
+    pub fn needs_model(&self) -> bool {
+        self.when.needs_model()
+            || self.per.contains(&Dimension::Model)
+            || self.overrides.iter().any(|(when, _)| when.needs_model())
+    }
+
+    /// Whether a tag that the body, not read yet, may decide has to be known before the quota can be looked up.
+    pub fn needs_open_tag(&self, tags: &Tags) -> bool {
+        let open = |dimension: &Dimension| matches!(dimension, Dimension::Tag(index) if tags.is_open(*index));
+        let overridden = self.overrides.iter().any(|(when, _)| when.needs_open_tag(tags));
+        overridden || self.when.needs_open_tag(tags) || self.per.iter().any(open)
+    }
+
+    /// Whether the request's body says what has to be known: the model, the bound of the answer.
+    pub fn needs_body(&self) -> bool {
+        self.needs_model() || self.limit.charge.counts_output() || self.steps.rewrites()
+    }
+
+    /// Whether a limit on the answer may have to be written into the request.
+    pub fn bounds_output(&self) -> bool {
+        self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Requested
+    }
+
+    /// Whether the proxy has to be asked for its route and cluster.
+    pub fn needs_route(&self) -> bool {
+        self.when.needs_route() || self.overrides.iter().any(|(when, _)| when.needs_route())
+    }
+
+    /// Whether it is counted in this process only, over a day or longer, so that a restart makes it forget; nobody has
+    /// said that this is known.
+    pub fn outlives_a_day(&self) -> bool {
+        let (start, end) = self.window.span(0);
+        let long = end.saturating_sub(start) >= 86_400 && self.window != Window::Now;
+        self.store == StoreRef::Local && long && !self.knows_its_scope
+    }
+
+    /// The counter of this rule that a call falls under, with the change that admits it; `None` if the rule is
+    /// not about the call.
+    pub fn admit(&self, rule: usize, namespace: &str, facts: &Facts<'_>, demand: &Demand) -> Option<Quota> {
+        self.when.matches(facts).then(|| {
+            let limit = self.limit_for(facts);
+            let change = Change::Reserve {
+                amount: demand.amount(self.limit.charge, self.reserve),
+                limit: self.steps.refuses_at(limit),
+            };
+            let op = self.op(namespace, &self.key_values(facts), change);
+            let learns = self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Typical;
+            Quota { rule, charge: self.limit.charge, limit, op, learns }
+        })
+    }
+
+    /// A change to the counter of these values, already escaped and joined.
+    pub fn op(&self, namespace: &str, values: &str, change: Change) -> Op {
+        let base = self.base(namespace);
+        Op {
+            key: format!("{base}/v{values}"),
+            budget: KeyBudget {
+                key: format!("{base}/count"),
+                max: MAX_KEYS,
+                overflow_key: format!("{base}/other"),
+            },
+            window: self.window,
+            change,
+        }
+    }
+
+    /// What the keys of all its counters begin with.
+    pub fn base(&self, namespace: &str) -> String {
+        format!("tg/1/{}/quota/{}", escape(namespace), escape(&self.name))
+    }
+
+    /// How much a window allows this call's counter; the first override that is about the call wins.
+    fn limit_for(&self, facts: &Facts<'_>) -> i128 {
+        let own = self.overrides.iter().find(|(when, _)| when.matches(facts));
+        own.map_or(self.limit.amount, |(_, amount)| *amount)
+    }
+
+    fn key_values(&self, facts: &Facts<'_>) -> String {
+        let value = |dimension: &Dimension| match dimension {
+            Dimension::Tag(index) => facts.tags.value(*index),
+            Dimension::Provider => Some(facts.provider),
+            Dimension::Model => facts.model,
+        };
+        self.per.iter().fold(String::new(), |key, d| key + "/" + &escape(value(d).unwrap_or("__unknown__")))
+    }
+}
+
+/// How many counters one quota may have in shared data.
+const MAX_KEYS: u64 = 10_000;
+
+impl Quota {
+    /// The change that books what the call really used.
+    pub fn settle(&self, lease: Lease, usage: &Usage, sent: Sent) -> Op {
+        let tokens = |count: Option<u64>| count.map_or(0, i128::from);
+        let actual = match (sent, self.charge) {
+            (Sent::No, _) | (_, Charge::InFlight) => 0,
+            (Sent::Yes, Charge::Requests) => 1,
+            (Sent::Yes, Charge::Usd) => usage.cost.map_or(0, PicoUsd::pico),
+            (Sent::Yes, Charge::InputTokens) => tokens(usage.input),
+            (Sent::Yes, Charge::OutputTokens) => tokens(usage.output),
+            (Sent::Yes, Charge::Tokens) => [usage.input, usage.output].map(tokens).iter().sum(),
+        };
+        let output = usage.output.filter(|_| self.learns && sent == Sent::Yes);
+        Op { change: Change::Settle { lease, actual, output }, ..self.op.clone() }
+    }
+}
+
+/// Whether a call went upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It did.
+    Yes,
+    /// It did not: nothing was used.
+    No,
+}
+
+/// A value as one segment of a key: `/` and `%` are written as in URLs, so that no value can reach into another key.
+fn escape(value: &str) -> String {
+    value.replace('%', "%25").replace('/', "%2F")
+}
