@@ -2,6 +2,7 @@
 //! Each step looks first and works only where something is missing.
 
 mod debian;
+mod judges;
 mod sdks;
 mod stores;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Job, root};
 
+pub use judges::{engines, focus_validator};
 pub use sdks::sdks;
 pub use stores::stores;
 

@@ -22,6 +22,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
         setup::fetched_envoy(OLDEST_ENVOY_VERSION)
     });
     let mut tools = stand_ins(&mut report);
+    tools.extend(judges(&mut report));
     tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
     tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
     unit_tests(&mut report, &tools);
@@ -50,6 +51,14 @@ fn stand_ins(report: &mut Report) -> Tools {
     let stores = stores.into_iter().flat_map(|s| [("REDIS_SERVER", s.redis), ("WEBDIS", s.webdis)]);
     let others = [trap.map(|path| ("TOLLGATE_TRAP_WASM", path)), sdks.map(|path| ("TOLLGATE_SDKS", path))];
     stores.chain(others.into_iter().flatten()).collect()
+}
+
+/// What judges the reports.
+fn judges(report: &mut Report) -> Tools {
+    let engines = report.value("set up DuckDB and ClickHouse", setup::engines);
+    let focus = report.value("set up the validator of FOCUS", setup::focus_validator);
+    let judges = [("TOLLGATE_ENGINES", engines), ("TOLLGATE_FOCUS", focus)];
+    judges.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
 }
 
 fn with(job: Job, tools: &Tools) -> Job {

@@ -1,5 +1,6 @@
 //! The table of commands.
 
+mod export;
 mod finance;
 mod report;
 mod verify;
@@ -38,7 +39,7 @@ pub const LOGS: &[Opt] = &[
 ];
 
 const COMMANDS: &[Command] =
-    &[report::REPORT, finance::ALLOCATE, finance::MARGIN, verify::VERIFY, generate::GENERATE];
+    &[report::REPORT, finance::ALLOCATE, finance::MARGIN, verify::VERIFY, export::EXPORT, generate::GENERATE];
 
 /// Runs what the first argument names.
 pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {
