@@ -17,9 +17,9 @@ mod refresh;
 mod reply;
 mod settle;
 mod stats;
+mod store;
 mod tagging;
 mod usage;
-mod webdis;
 
 pub use admin::{Access, Admin, AdminAnswer};
 pub use config::{
@@ -27,10 +27,10 @@ pub use config::{
 };
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};
-pub use outbox::{Outbox, Parcel};
+pub use outbox::Outbox;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{AnsweredBy, Counts, Finish, Settled};
 pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
+pub use store::{HttpCall, Settlement, admission_call, parse_admission};
 pub use usage::{UsageBatch, Window};
-pub use webdis::{HttpCall, admission_call, parse_admission, settlement_call, settlement_taken};

@@ -46,7 +46,7 @@ pub fn send(call: &HttpCall) -> Option<u32> {
         (":method", "POST"),
         (":path", "/"),
         (":authority", call.cluster.as_str()),
-        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-type", call.content_type),
     ];
     abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()
 }

@@ -4,8 +4,7 @@ use crate::abi::{self, Level};
 use crate::host::{ProxyStats, SharedData};
 use std::rc::Rc;
 use tollgate_exchange::{
-    AdminAnswer, HeaderPairs, HttpCall, Outbox, Rules, Settled, Stats, UsageBatch, parse_admission,
-    settlement_call,
+    AdminAnswer, HeaderPairs, Outbox, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
     Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
@@ -62,7 +61,13 @@ impl Root {
     }
 
     /// Emits a settled call and books it.
-    pub fn emit(&mut self, settled: &Settled, rules: &Rules, outbox: &mut Outbox<HttpCall>, now: Timestamp) {
+    pub fn emit(
+        &mut self,
+        settled: &Settled,
+        rules: &Rules,
+        outbox: &mut Outbox<Settlement>,
+        now: Timestamp,
+    ) {
         if abi::set_property("tollgate", &settled.record.to_protobuf()).is_err() {
             self.stats.count_error("host", &mut ProxyStats);
         }
@@ -129,11 +134,11 @@ fn send_later(
     ops: &[Op],
     id: &str,
     rules: &Rules,
-    outbox: &mut Outbox<HttpCall>,
+    outbox: &mut Outbox<Settlement>,
     now: Timestamp,
 ) {
     if let Some(store) = rules.stores.get(index) {
-        outbox.push(format!("{id}/{index}"), settlement_call(store, id, ops, now.unix_seconds()));
+        outbox.push(Settlement::new(store, id, ops, now.unix_seconds()));
     }
 }
 
@@ -141,10 +146,11 @@ fn send_later(
 pub fn read_admission(
     status: Option<u16>,
     body: &[u8],
+    id: &str,
     ops: &[Op],
     now: Timestamp,
 ) -> Result<Admission, StoreFailure> {
-    parse_admission(status, body, ops, now.unix_seconds())
+    parse_admission(status, body, id, ops, now.unix_seconds())
 }
 
 /// Milliseconds of the epoch.

@@ -4,7 +4,7 @@ use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
-    AnsweredBy, Exchange, Finish, Head, HeaderPairs, HttpCall, LocalReply, Outbox, Start, Step,
+    AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Outbox, Settlement, Start, Step,
     admission_call,
 };
 use tollgate_policy::{StoreFailure, StoreRef};
@@ -194,7 +194,7 @@ impl Stream {
         }
         self.token = None;
         let Some(batch) = self.exchange.pending() else { return };
-        let answer = read_admission(status, body, &batch.ops(), now);
+        let answer = read_admission(status, body, &self.exchange.id().to_string(), &batch.ops(), now);
         let step = self.exchange.resume(answer);
         self.decided(root, step, now, Release::Call);
     }
@@ -253,7 +253,7 @@ impl Stream {
     }
 
     /// Settles the call.
-    pub fn settle(self, root: &mut Root, outbox: &mut Outbox<HttpCall>, now: Timestamp) {
+    pub fn settle(self, root: &mut Root, outbox: &mut Outbox<Settlement>, now: Timestamp) {
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
         let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };

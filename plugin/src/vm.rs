@@ -6,7 +6,7 @@ use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use tollgate_exchange::{Head, HeaderPairs, HttpCall, Outbox, settlement_taken};
+use tollgate_exchange::{Head, HeaderPairs, Outbox, Settlement};
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
 pub struct Vm {
@@ -18,10 +18,11 @@ pub struct Vm {
     /// The stream that waits for the answer to an HTTP call: hosts name the root when it comes, not the stream.
     calls: HashMap<u32, u32>,
     /// What must still go out. It outlives the configuration whose calls it settles.
-    outbox: Outbox<HttpCall>,
+    outbox: Outbox<Settlement>,
 }
 
-const OUTBOX_CAPACITY: usize = 1024;
+/// Some 400 bytes each: what a busy worker settles in a few minutes without its store.
+const OUTBOX_CAPACITY: usize = 16_384;
 
 impl Default for Vm {
     fn default() -> Self {
@@ -67,7 +68,7 @@ impl Vm {
         let now = host::now();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
         root.flush_usage_now_and_then(now);
-        self.outbox.flush(millis(now), |parcel| host::send(&parcel.load));
+        self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
         let mut waiting = Vec::new();
         for (context, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.is_held()) {
@@ -170,10 +171,11 @@ impl Vm {
         };
         let now = host::now();
         let Some(context) = self.calls.remove(&token) else {
-            let taken = settlement_taken(status, &body);
-            let ours = self.outbox.answered(token, taken, millis(now));
-            if let Some(root) = self.roots.get_mut(&root_id).filter(|_| ours && !taken) {
-                root.count_store_errors(1);
+            let root = self.roots.get_mut(&root_id);
+            match (self.outbox.answered(token, millis(now), |load| load.taken(status, &body)), root) {
+                (Some(true), _) => self.outbox.flush(root_id, millis(now), |load| host::send(&load.call())),
+                (Some(false), Some(root)) => root.count_store_errors(1),
+                _ => {}
             }
             return;
         };
@@ -198,6 +200,7 @@ impl Vm {
             && let Some(mut root) = self.roots.remove(&context)
         {
             root.flush_usage();
+            self.outbox.forget(context);
         }
     }
 

@@ -73,7 +73,6 @@ fn money_is_passed_by_no_more_than_the_calls_in_flight() {
 fn check_ledger(sum: &Sum, counters: &[&str], mut verdict: impl FnMut(Value) -> u16) {
     let limits = [
         ("calls", json!({"requests": sum.calls}), json!({"requests": sum.calls + 1})),
-        ("tokens", json!({"tokens": sum.tokens}), json!({"tokens": sum.tokens + 1})),
         ("money", json!({"usd": usd(sum.pico)}), json!({"usd": usd(sum.pico + 1)})),
     ];
     for (name, reached, one_more) in limits.into_iter().filter(|(name, ..)| counters.contains(name)) {
@@ -83,7 +82,7 @@ fn check_ledger(sum: &Sum, counters: &[&str], mut verdict: impl FnMut(Value) -> 
     }
 }
 
-/// A call that is admitted where there is a place, and uses nothing: it reserves nothing, and its upstream bills nothing.
+/// A call that reserves one place and no money, since its model is free. Its upstream bills nothing.
 fn probe() -> Call {
     let body = json!({"model": "probe", "max_tokens": 1, "messages": []});
     Call { body: body.to_string().into_bytes(), ..call("missing", "t0") }
@@ -103,7 +102,7 @@ fn one(envoy: &Envoy, call: &Call) -> u16 {
 fn three_quotas() -> Value {
     json!([
         {"name": "calls", "per": [], "limit": {"requests": 10_000_000}, "window": "year"},
-        {"name": "tokens", "per": [], "limit": {"tokens": 10_000_000_000_u64}, "window": "year"},
+        {"name": "output", "per": [], "limit": {"output_tokens": 10_000_000_000_u64}, "window": "year"},
         {"name": "money", "per": [], "limit": {"usd": "1000000"}, "window": "year"},
         {"name": "by-team", "per": ["team"], "limit": {"usd": "1000000"}, "window": "year"},
     ])
@@ -133,7 +132,7 @@ fn the_ledger_is_the_sum_of_the_log_through_cuts_and_reloads() {
         let all = records(&envoy, calls);
         assert_eq!((all.len() as u64, tally.of(0)), (calls, 0), "{config}: {tally:?}");
         check_ids(&all);
-        check_ledger(&Sum::of(&all), &["calls", "tokens", "money"], |quotas| {
+        check_ledger(&Sum::of(&all), &["calls", "money"], |quotas| {
             reload(&mut envoy, config, &free_probe(quotas));
             one(&envoy, &probe())
         });
@@ -202,8 +201,8 @@ fn a_trap_loses_nothing_but_the_calls_open_on_its_worker() {
     println!("{lost} calls without a record; {tally:?}; {after:?}");
     assert!(0 < lost && lost <= 5 * CONNECTIONS as u64 + tally.of(503), "{lost}");
     let sum = Sum::of(&all);
-    // What is reserved stands in the way of the counter of calls until it expires, so only money and tokens are looked at.
-    check_ledger(&sum, &["tokens", "money"], |quotas| {
+    // What is reserved stands in the way of the counter of calls until it expires, so only money is looked at.
+    check_ledger(&sum, &["money"], |quotas| {
         reload(&mut envoy, config, &free_probe(quotas));
         one(&envoy, &probe())
     });

@@ -13,6 +13,7 @@ use tollgate_test_harness::envoy::config::{Places, Plugin};
 use tollgate_test_harness::envoy::{Envoy, Setup};
 use tollgate_test_harness::http::{Reply, Request, Response, Seen, Version};
 use tollgate_test_harness::scenario::on_envoy::envoy_config;
+use tollgate_test_harness::store::naming_the_call;
 use tollgate_test_harness::upstream::Upstream;
 
 /// An Envoy whose store shares the stand-in upstream: what it is asked there is a `POST /`.
@@ -31,12 +32,17 @@ struct Answers {
     settle: Reply,
 }
 
+/// Admissions sweep what has expired, settlements do not.
+fn settles(asked: &str) -> bool {
+    !asked.contains("ZRANGEBYSCORE")
+}
+
 fn webdis(body: &str) -> Reply {
     Reply { status: 200, body: body.as_bytes().to_vec(), ..Reply::default() }
 }
 
 fn granted() -> Answers {
-    Answers { admit: webdis(r#"{"EVAL":-1}"#), settle: webdis(r#"{"EVAL":1}"#) }
+    Answers { admit: webdis(r#"{"EVAL":["<id>",-1]}"#), settle: webdis(r#"{"EVAL":["<id>",1]}"#) }
 }
 
 fn chat() -> Reply {
@@ -69,7 +75,11 @@ impl Bench {
             }
             let body = String::from_utf8_lossy(&seen.body).into_owned();
             let answers = script.lock().unwrap().clone();
-            let settles = body.contains("settled");
+            let settles = settles(&body);
+            let answers = Answers {
+                admit: naming_the_call(&answers.admit, &seen.body),
+                settle: naming_the_call(&answers.settle, &seen.body),
+            };
             // The script is asked a first time before the body is there.
             if !body.is_empty() {
                 log.lock().unwrap().push(body);
@@ -121,7 +131,7 @@ impl Bench {
         let until = Instant::now() + Duration::from_secs(12);
         loop {
             let all = self.asked.lock().unwrap().clone();
-            let settled: Vec<_> = all.into_iter().filter(|body| body.contains("settled")).collect();
+            let settled: Vec<_> = all.into_iter().filter(|body| settles(body)).collect();
             if settled.len() >= at_least || Instant::now() > until {
                 return settled;
             }
@@ -145,7 +155,7 @@ fn a_store_that_grants_lets_the_call_pass_and_hears_of_its_end() {
 
 #[test]
 fn a_store_that_refuses_refuses_the_call() {
-    let refusing = Answers { admit: webdis(r#"{"EVAL":0}"#), ..granted() };
+    let refusing = Answers { admit: webdis(r#"{"EVAL":["<id>",0]}"#), ..granted() };
     let Some(mut bench) = Bench::start("allow", refusing) else { return };
     let (response, record, _) = bench.call();
     assert_eq!((response.status, &record["tollgate.decision.rule"]), (429, &json!("day")));
@@ -154,9 +164,9 @@ fn a_store_that_refuses_refuses_the_call() {
 
 #[test]
 fn a_store_that_fails_in_any_way_is_survived_as_configured() {
-    let slow = Reply { wait: Duration::from_millis(1500), ..webdis(r#"{"EVAL":-1}"#) };
-    let late = Reply { wait: Duration::from_millis(150), ..webdis(r#"{"EVAL":-1}"#) };
-    let cut = Reply { cut_after: Some(3), ..webdis(r#"{"EVAL":-1}"#) };
+    let slow = Reply { wait: Duration::from_millis(1500), ..webdis(r#"{"EVAL":["<id>",-1]}"#) };
+    let late = Reply { wait: Duration::from_millis(150), ..webdis(r#"{"EVAL":["<id>",-1]}"#) };
+    let cut = Reply { cut_after: Some(3), ..webdis(r#"{"EVAL":["<id>",-1]}"#) };
     let cases = [
         ("late but in time", late, true),
         ("never", slow, false),
@@ -164,8 +174,10 @@ fn a_store_that_fails_in_any_way_is_survived_as_configured() {
         ("garbage", webdis("\u{fffd}<html>"), false),
         ("empty", webdis(""), false),
         ("another shape", webdis(r#"{"EVAL":[false,"ERR"]}"#), false),
-        ("a place that no quota has", webdis(r#"{"EVAL":7}"#), false),
-        ("an error", Reply { status: 503, ..webdis(r#"{"EVAL":-1}"#) }, false),
+        ("a place that no quota has", webdis(r#"{"EVAL":["<id>",7]}"#), false),
+        ("another call's answer", webdis(r#"{"EVAL":["1-1-1",-1]}"#), false),
+        ("a call that has ended", webdis(r#"{"EVAL":["<id>",-2]}"#), false),
+        ("an error", Reply { status: 503, ..webdis(r#"{"EVAL":["<id>",-1]}"#) }, false),
     ];
     for on_failure in ["allow", "deny"] {
         let Some(mut bench) = Bench::start(on_failure, granted()) else { return };
@@ -177,7 +189,7 @@ fn a_store_that_fails_in_any_way_is_survived_as_configured() {
             assert!(took < Duration::from_millis(900), "{name}: {took:?}");
         }
         let errors = bench.envoy.stat("wasmcustom.tollgate_errors;kind=store").unwrap();
-        assert!(errors >= 7, "{errors}");
+        assert!(errors >= 9, "{errors}");
     }
 }
 
@@ -197,7 +209,7 @@ fn a_settlement_is_sent_again_until_the_store_takes_it() {
 #[test]
 fn a_client_that_goes_away_while_the_store_is_asked_is_settled_as_not_sent() {
     let slow = Answers {
-        admit: Reply { wait: Duration::from_millis(300), ..webdis(r#"{"EVAL":-1}"#) },
+        admit: Reply { wait: Duration::from_millis(300), ..webdis(r#"{"EVAL":["<id>",-1]}"#) },
         ..granted()
     };
     let Some(mut bench) = Bench::start("allow", slow) else { return };

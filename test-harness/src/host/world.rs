@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::faults::Faults;
 use crate::costs::Costs;
 use crate::http::{Headers, Reply, When};
+use crate::store::naming_the_call;
 
 /// Statuses of the ABI.
 pub mod status {
@@ -163,6 +164,7 @@ impl World {
         if !self.clusters.iter().any(|name| name == cluster) {
             return None;
         }
+        let reply = naming_the_call(&self.cluster_reply, &body);
         self.cluster_bodies.push(body);
         self.last_token += 1;
         let (wait_ns, timeout_ns) =
@@ -174,7 +176,7 @@ impl World {
             token: self.last_token,
             context: self.effective,
             due_ns: self.now_ns + if answers { wait_ns } else { timeout_ns },
-            answer: answers.then(|| (headers, self.cluster_reply.encoded_body())),
+            answer: answers.then(|| (headers, reply.encoded_body())),
         });
         Some(self.last_token)
     }

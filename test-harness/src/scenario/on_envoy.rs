@@ -1,6 +1,7 @@
 //! Scenarios on a real Envoy.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Engine, File, Outcome};
@@ -10,6 +11,7 @@ use crate::envoy::config::{Places, Plugin};
 use crate::envoy::{Envoy, Reload, Setup};
 use crate::http::{Reply, Request};
 use crate::stats::Series;
+use crate::store::{naming_the_call, willing};
 use crate::upstream::Upstream;
 
 /// An upstream that ends shortly after the client's response has ended.
@@ -22,6 +24,8 @@ pub struct OnEnvoy {
     extension: Option<&'static str>,
     upstream: Upstream,
     store: Upstream,
+    /// What the store answers.
+    answer: Arc<Mutex<Reply>>,
 }
 
 /// What the harness is given: the plugin and an Envoy.
@@ -37,7 +41,11 @@ impl OnEnvoy {
     /// Starts Envoy as a scenario file says.
     pub fn start(given: &Given, file: &File) -> Result<Self, Error> {
         let upstream = Upstream::start(|_| Reply::default())?;
-        let store = Upstream::start(|_| willing_store())?;
+        let answer = Arc::new(Mutex::new(willing()));
+        let script = Arc::clone(&answer);
+        let store = Upstream::start(move |seen| {
+            naming_the_call(&script.lock().unwrap_or_else(PoisonError::into_inner), &seen.body)
+        })?;
         let setup = Setup {
             binary: given.envoy.clone(),
             config: envoy_config().join(&file.base),
@@ -53,13 +61,8 @@ impl OnEnvoy {
             },
         };
         let extension = file.base.ends_with("ecds.yaml").then_some("tollgate.yaml");
-        Ok(Self { envoy: Envoy::start(&setup)?, extension, upstream, store })
+        Ok(Self { envoy: Envoy::start(&setup)?, extension, upstream, store, answer })
     }
-}
-
-/// What a store answers that admits whatever it is asked.
-pub fn willing_store() -> Reply {
-    Reply::json(r#"{"EVAL":-1}"#)
 }
 
 /// The project's folder of Envoy configurations.
@@ -78,7 +81,7 @@ impl Engine for OnEnvoy {
     }
 
     fn answer_as_store(&mut self, reply: &Reply) {
-        self.store.reply_with(reply.clone());
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = reply.clone();
     }
 
     fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error> {

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::File;
-use super::on_envoy::{envoy_config, willing_store};
+use super::on_envoy::envoy_config;
 use crate::Error;
 use crate::envoy::config::{Plugin, read};
 use crate::host::{Compiled, Host, Route};
+use crate::store::willing;
 
 /// What a scenario file asks of a host, read once for any number of starts.
 pub struct Prepared {
@@ -38,7 +39,7 @@ impl Prepared {
     /// Where the plugin does not start.
     pub fn start(&self, compiled: &Compiled) -> Result<Host, Error> {
         let mut host = Host::start(compiled, &self.plugin, self.routes.clone())?;
-        host.add_cluster(self.store_cluster.as_deref(), willing_store());
+        host.add_cluster(self.store_cluster.as_deref(), willing());
         Ok(host)
     }
 }

@@ -3,10 +3,12 @@
 
 mod process;
 mod redis;
+mod stand_in;
 mod upstash;
 mod webdis;
 
 pub use redis::{Redis, Resp};
+pub use stand_in::{naming_the_call, willing};
 pub use upstash::Upstash;
 pub use webdis::Webdis;
 

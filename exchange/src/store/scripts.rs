@@ -1,0 +1,53 @@
+//! What Redis runs. Amounts and keys come as arguments; Lua compares doubles, which is exact up to 2^53 and off by less than one part
+//! in 10^15 beyond; sums are Redis's own, in 64 bits.
+
+/// What the scripts share. A counter is a hash of `window` (its start), `used`, `open` (reserved in all) and `r:<id>` (reserved by one
+/// call); a sorted set beside it has the ids by the second at which they expire. A window only ever rolls forward: a message that comes
+/// late counts in the newer one.
+pub const SHARED: &str = "local function release(k,id) \
+local r=redis.call('HGET',k,'r:'..id) \
+if r then if r~='0' then redis.call('HINCRBY',k,'open','-'..r) end \
+redis.call('HDEL',k,'r:'..id) end \
+redis.call('ZREM',k..':leases',id) end \
+local function roll(k,start) \
+if tonumber(redis.call('HGET',k,'window') or -1)<tonumber(start) then redis.call('HSET',k,'window',start,'used',0) end end \
+local function keep(k,life) redis.call('EXPIRE',k,life) redis.call('EXPIRE',k..':leases',life) end ";
+
+/// Admits a batch or none of it, and sweeps what nobody settled.
+///
+/// The first key is the mark of a settled call: an admission that was on its way for so long that the call has ended puts nothing aside.
+/// Arguments: the call's id, now, when its lease expires; then for each further key amount, limit, window start, key's life in
+/// seconds. It answers the id and -1 if all were put aside, -2 if the call has ended, else the place of the refusal and what is taken there.
+pub const ADMIT: &str = "local id,now=ARGV[1],ARGV[2] \
+if redis.call('EXISTS',KEYS[1])==1 then return {id,-2} end \
+for i=2,#KEYS do \
+local k,a=KEYS[i],4+(i-2)*4 \
+for _,old in ipairs(redis.call('ZRANGEBYSCORE',k..':leases','-inf',now)) do release(k,old) end \
+roll(k,ARGV[a+2]) \
+local taken=tonumber(redis.call('HGET',k,'used') or 0)+tonumber(redis.call('HGET',k,'open') or 0) \
+if taken+tonumber(ARGV[a])>tonumber(ARGV[a+1]) or taken>=tonumber(ARGV[a+1]) then return {id,i-2,string.format('%.0f',taken)} end \
+end \
+for i=2,#KEYS do \
+local k,a=KEYS[i],4+(i-2)*4 \
+release(k,id) \
+redis.call('HINCRBY',k,'open',ARGV[a]) \
+redis.call('HSET',k,'r:'..id,ARGV[a]) \
+redis.call('ZADD',k..':leases',ARGV[3],id) \
+keep(k,ARGV[a+3]) \
+end \
+return {id,-1}";
+
+/// Books a call once, and gives back what it reserved, if it did: an answer that was never heard may have been a yes.
+///
+/// The first key is the mark of a settled call. Arguments: the call's id, the mark's life; then for each further key used, window start,
+/// key's life in seconds. It answers the id and 1, or 0 if the call was settled before.
+pub const SETTLE: &str = "if redis.call('EXISTS',KEYS[1])==1 then return {ARGV[1],0} end \
+for i=2,#KEYS do \
+local k,a=KEYS[i],3+(i-2)*3 \
+release(k,ARGV[1]) \
+roll(k,ARGV[a+1]) \
+redis.call('HINCRBY',k,'used',ARGV[a]) \
+keep(k,ARGV[a+2]) \
+end \
+redis.call('SET',KEYS[1],1,'EX',ARGV[2]) \
+return {ARGV[1],1}";

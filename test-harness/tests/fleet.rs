@@ -1,0 +1,233 @@
+//! Quotas of a fleet: two real Envoys with two workers each, a real Redis, and a real Webdis in front of it that is killed, cut off and
+//! brought back under load.
+//!
+//! `ENVOY`, `TOLLGATE_WASM`, `REDIS_SERVER` and `WEBDIS` name what it needs; `cargo xtask test` sets them.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Given, Sum, call, full_size, given, llm, records, team};
+use tollgate_test_harness::envoy::Envoy;
+use tollgate_test_harness::load::{Load, Tally};
+use tollgate_test_harness::store::{Programs, Redis, Webdis};
+use tollgate_test_harness::upstream::Upstream;
+
+/// Two Envoys that share a store.
+struct Fleet {
+    envoys: Vec<Envoy>,
+    _llm: Upstream,
+    redis: Redis,
+    webdis: Webdis,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// The store's time-out. No call may take longer than it and what its own answer takes, on a machine that is busy.
+const TIMEOUT_MS: u64 = 800;
+const SLACK: Duration = Duration::from_millis(2000);
+/// What was admitted while the store was away is there this long after its return.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+fn plugin(on_failure: &str, timeout_ms: u64, quotas: &Value) -> Value {
+    json!({
+        "tags": {"team": {"from": [{"header": "x-team"}]}},
+        "stores": {"redis": {"cluster": "store", "protocol": "webdis", "timeout_ms": timeout_ms, "on_failure": on_failure}},
+        "quotas": quotas,
+    })
+}
+
+/// For tests in which nothing fails: a busy machine is no failure.
+const PATIENT_MS: u64 = 10_000;
+
+/// Two machines' worth of servers are enough for two cores.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// One quota of each kind, with limits that nobody reaches.
+fn wide() -> Value {
+    json!([
+        {"name": "calls", "per": [], "limit": {"requests": 10_000_000}, "window": "year", "store": "redis"},
+        {"name": "tokens", "per": [], "limit": {"tokens": 10_000_000_000_u64}, "window": "year", "store": "redis"},
+        {"name": "money", "per": ["team"], "limit": {"usd": "100000"}, "window": "year", "store": "redis"},
+    ])
+}
+
+impl Fleet {
+    fn start(plugin: &Value) -> Option<Self> {
+        let Some(programs) = Programs::given() else {
+            println!("skipped: REDIS_SERVER and WEBDIS are not set, run `cargo xtask test`");
+            return None;
+        };
+        let wasm = given("TOLLGATE_WASM")?;
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let redis = Redis::start(&programs.redis).unwrap();
+        let webdis = Webdis::start(&programs.webdis, redis.address()).unwrap();
+        let llm = llm();
+        let envoy = || {
+            let given = Given {
+                config: "quickstart/envoy.yaml",
+                wasm: wasm.clone(),
+                plugin: plugin.clone(),
+                upstream: llm.address(),
+                store: Some(webdis.address()),
+            };
+            given.start()
+        };
+        let envoys = vec![envoy()?, envoy()?];
+        Some(Self { envoys, _llm: llm, redis, webdis, _alone: alone })
+    }
+
+    fn load(&self, calls: u64) -> Load {
+        Load { to: self.envoys.iter().map(Envoy::address).collect(), connections: 64, calls }
+    }
+
+    /// The records of both.
+    fn records(&self, at_least: u64) -> Vec<Value> {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let all: Vec<Value> = self.envoys.iter().flat_map(|envoy| records(envoy, 0)).collect();
+            if all.len() as u64 >= at_least || Instant::now() > until {
+                return all;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What the store has for a quota, summed over its keys: used, and still put aside.
+    fn stored(&self, quota: &str) -> (i128, i128) {
+        let keys = self.redis.keys(&format!("*/quota/{quota}/v*")).unwrap();
+        let counters = keys.iter().filter(|key| !key.ends_with(":leases"));
+        counters.fold((0, 0), |(used, open), key| {
+            let hash = self.redis.hash(key).unwrap();
+            let field = |name: &str| hash.get(name).map_or(0, |text| text.parse::<i128>().unwrap());
+            (used + field("used"), open + field("open"))
+        })
+    }
+
+    /// Waits until the store says what the logs say, and nothing is put aside any more.
+    fn check_totals(&self, what: &str, sum: &Sum) {
+        let until = Instant::now() + RECOVERY;
+        let expected = [("calls", sum.calls), ("tokens", sum.tokens), ("money", sum.pico)];
+        loop {
+            let stored = expected.map(|(name, _)| (name, self.stored(name)));
+            if stored == expected.map(|(name, used)| (name, (used, 0))) {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "{what}: the logs say {expected:?}, the store {stored:?} (used, open)"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn two_proxies_together_admit_exactly_the_limit() {
+    let quotas = json!([
+        {"name": "calls", "per": [], "limit": {"requests": 500}, "window": "year", "store": "redis"},
+        {"name": "team", "per": ["team"], "limit": {"requests": 90}, "window": "year", "store": "redis"},
+    ]);
+    let Some(fleet) = Fleet::start(&plugin("deny", PATIENT_MS, &quotas)) else { return };
+    // Five teams could make 450 calls.
+    let tally = fleet.load(1200).run(|number| call("", &team(number)));
+    assert_eq!((tally.of(200), tally.of(429)), (450, 750), "{tally:?}");
+    let more = fleet.load(200).run(|number| call("", &format!("more{number}")));
+    assert_eq!((more.of(200), more.of(429)), (50, 150), "{more:?}");
+    let sent = Sum::of(&fleet.records(1400));
+    assert_eq!(sent.calls, 500);
+}
+
+/// What nobody settled stops standing in the way once its lease is over: the next admission sweeps it.
+#[test]
+fn a_reservation_that_nobody_settles_expires() {
+    let quotas =
+        json!([{"name": "calls", "per": [], "limit": {"requests": 1}, "window": "year", "store": "redis"}]);
+    let Some(fleet) = Fleet::start(&plugin("deny", PATIENT_MS, &quotas)) else { return };
+    let one = Load { connections: 1, ..fleet.load(1) };
+    // A call that has no place: the mark of one that is open.
+    let key = "{tg/1/default}/quota/calls/v";
+    for command in [
+        vec!["HSET", key, "window", "0", "used", "0", "open", "1", "r:dead", "1"],
+        vec!["ZADD", "{tg/1/default}/quota/calls/v:leases", "99999999999", "dead"],
+    ] {
+        fleet.redis.command(&command).unwrap();
+    }
+    assert_eq!(one.run(|_| call("", "t0")).of(429), 1, "the reservation stands");
+    fleet.redis.command(&["ZADD", "{tg/1/default}/quota/calls/v:leases", "1", "dead"]).unwrap();
+    assert_eq!(one.run(|_| call("", "t0")).of(200), 1, "the reservation is over");
+}
+
+/// What befalls the store while calls go on.
+type Fault = fn(&mut Fleet);
+
+static FAULTS: [(&str, Fault); 4] = [
+    ("Webdis is killed and comes back", |fleet| {
+        fleet.webdis.kill();
+        std::thread::sleep(Duration::from_secs(1));
+        fleet.webdis.restart().unwrap();
+    }),
+    ("Redis is killed and comes back", |fleet| {
+        fleet.redis.kill();
+        std::thread::sleep(Duration::from_secs(1));
+        fleet.redis.restart().unwrap();
+    }),
+    ("Redis is paused for 5 s", |fleet| fleet.redis.pause(Duration::from_secs(5)).unwrap()),
+    ("Redis is restarted at once", |fleet| fleet.redis.restart().unwrap()),
+];
+
+/// What a pass through all of them with another policy shows anew: the first, or all in `cargo xtask soak`.
+fn some_of_them() -> &'static [(&'static str, Fault)] {
+    if full_size(1) > 1 { &FAULTS } else { &FAULTS[..1] }
+}
+
+/// No call takes longer than the store's time-out, each goes as `on_failure` says, and what the logs say is in the store afterwards.
+fn check_faults(on_failure: &str, faults: &[(&str, Fault)]) {
+    let Some(mut fleet) = Fleet::start(&plugin(on_failure, TIMEOUT_MS, &wide())) else { return };
+    let mut made = 0;
+    for (name, fault) in faults {
+        let what = format!("{name}, on_failure: {on_failure}");
+        let tally = under_load(&mut fleet, *fault);
+        println!("{what}: {tally:?}");
+        let bound = Duration::from_millis(TIMEOUT_MS) + SLACK;
+        assert!(tally.longest < bound, "{what}: a call took {:?}", tally.longest);
+        assert_eq!(tally.of(0) + tally.of(429), 0, "{what}: {tally:?}");
+        assert_eq!(tally.of(503) > 0, on_failure == "deny", "{what}: {tally:?}");
+        made += tally.statuses.values().sum::<u64>();
+        let all = fleet.records(made);
+        assert_eq!(all.len() as u64, made, "{what}");
+        fleet.check_totals(&what, &Sum::of(&all));
+    }
+}
+
+#[test]
+fn a_store_that_goes_away_under_load_loses_nothing_where_calls_pass_without_it() {
+    check_faults("allow", &FAULTS);
+}
+
+#[test]
+fn a_store_that_goes_away_under_load_loses_nothing_where_calls_are_refused_without_it() {
+    check_faults("deny", some_of_them());
+}
+
+/// Calls go on before, during and after the fault.
+fn under_load(fleet: &mut Fleet, fault: Fault) -> Tally {
+    let stop = AtomicBool::new(false);
+    let load = Load { connections: 16, ..fleet.load(full_size(100_000)) };
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            load.run_until(&stop, |number| {
+                // Some 400 calls a second, so that both cores have time for everybody.
+                std::thread::sleep(Duration::from_millis(40));
+                call(if number % 10 == 3 { "stream" } else { "" }, &team(number))
+            })
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        fault(fleet);
+        std::thread::sleep(Duration::from_millis(700));
+        stop.store(true, Ordering::Relaxed);
+        running.join().unwrap()
+    })
+}
