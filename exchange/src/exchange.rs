@@ -145,7 +145,7 @@ impl Exchange {
             id,
             started: now,
             tags: resolve_tags(rules, head, head.ends.then_some(&[])),
-            reader: RequestReader::with_pointers(&call, injection, &rules.pointers),
+            reader: request_reader(rules, &call, injection),
             decision: Decision::default(),
             shadow: Vec::new(),
             leases: Vec::new(),
@@ -404,7 +404,7 @@ impl Exchange {
 
     /// Takes back that the body may grow: the host would not raise its announced length.
     pub fn forgo_injection(&mut self) {
-        self.reader = RequestReader::with_pointers(&self.call, Injection::Off, &self.rules.pointers);
+        self.reader = request_reader(&self.rules, &self.call, Injection::Off);
     }
 
     /// Whether the request's body still has to be read.
@@ -442,7 +442,8 @@ impl Exchange {
             content_encoding: headers.text("content-encoding"),
             headers: &pairs,
         };
-        self.response = Some(ResponseReader::new(&self.call, self.reader.facts(), &head));
+        let reader = ResponseReader::new(&self.call, self.reader.facts(), &head);
+        self.response = Some(if self.rules.estimate.counts() { reader.estimating() } else { reader });
         // The body may come out shorter than announced once our own usage chunk is taken out of it.
         let shrinks = self.reader.facts().injected && headers.value("content-length").is_some();
         shrinks.then(|| HeaderEdit::Remove("content-length".to_owned()))
@@ -493,6 +494,11 @@ impl Exchange {
 fn refusal(upstream: &Upstream, reason: Reason) -> Option<LocalReply> {
     let denied = upstream.on_unmetered == OnUnmetered::Deny;
     denied.then(|| Refusal::unmetered(reason.as_str()).into_reply(upstream.wire.error_dialect()))
+}
+
+fn request_reader(rules: &Rules, call: &Call, injection: Injection) -> RequestReader {
+    let reader = RequestReader::with_pointers(call, injection, &rules.pointers);
+    if rules.estimate.counts() { reader.estimating(call) } else { reader }
 }
 
 fn request_head(head: &Head) -> RequestHead<'_> {

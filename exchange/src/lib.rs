@@ -23,7 +23,7 @@ mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};
 pub use config::{
-    Adjustment, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+    Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use head::{Head, HeaderPairs};

@@ -1,11 +1,12 @@
 //! The end of a call: Reported -> TokenCounts -> Quote -> Record, and what stores are told.
 
 use crate::bill::{Bill, region};
+use crate::config::Estimate;
 use crate::exchange::Exchange;
 use tollgate_policy::{Op, Required, Sent, StoreRef};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
-use tollgate_wire::{Ended, Problem, Reported, ReportedUsage, Source};
+use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
 
 /// Who made a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +60,18 @@ pub struct Counts {
 
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
-    pub fn settle(mut self: Box<Self>, finish: Finish) -> Settled {
+    pub fn settle(self: Box<Self>, finish: Finish) -> Settled {
+        self.settle_counting(finish, &NoVocabulary)
+    }
+
+    /// The same with a vocabulary, for tokens that nobody reported.
+    pub fn settle_counting(mut self: Box<Self>, finish: Finish, vocabulary: &dyn CountTokens) -> Settled {
         self.abandon_asking();
         self.resolve_body_tags();
-        let reported = self.response.take().map(|reader| reader.finish(finish.ended)).unwrap_or_default();
+        let counter = if self.rules.estimate == Estimate::Auto { vocabulary } else { &NoVocabulary };
+        let response = self.response.take();
+        let reported = response.map(|reader| reader.finish_counting(finish.ended, &self.reader, counter));
+        let reported = reported.unwrap_or_default();
         let bill = Bill::new(&self, &reported, finish.answered_by);
         let mut record = self.record(&reported, finish.now);
         let usage = tollgate_policy::Usage {
@@ -175,6 +184,7 @@ const fn source(source: Source) -> UsageSource {
     match source {
         Source::Reported => UsageSource::Reported,
         Source::Partial => UsageSource::Partial,
+        Source::Estimated => UsageSource::Estimated,
         Source::None => UsageSource::None,
     }
 }

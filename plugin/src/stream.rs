@@ -9,7 +9,7 @@ use tollgate_exchange::{
 };
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
-use tollgate_wire::{End, Ended};
+use tollgate_wire::{End, Ended, Vocabulary};
 
 /// One LLM call's stream.
 pub struct Stream {
@@ -253,11 +253,17 @@ impl Stream {
     }
 
     /// Settles the call.
-    pub fn settle(self, root: &mut Root, outbox: &mut Outbox<Settlement>, now: Timestamp) {
+    pub fn settle(
+        self,
+        root: &mut Root,
+        outbox: &mut Outbox<Settlement>,
+        vocabulary: &Vocabulary,
+        now: Timestamp,
+    ) {
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
         let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
-        let settled = self.exchange.settle(Finish { now, ended, answered_by });
+        let settled = self.exchange.settle_counting(Finish { now, ended, answered_by }, vocabulary);
         root.emit(&settled, &rules, outbox, now);
     }
 }

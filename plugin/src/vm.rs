@@ -6,7 +6,8 @@ use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use tollgate_exchange::{Head, HeaderPairs, Outbox, Settlement};
+use tollgate_exchange::{Estimate, Head, HeaderPairs, Outbox, Settlement};
+use tollgate_wire::Vocabulary;
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
 pub struct Vm {
@@ -19,6 +20,8 @@ pub struct Vm {
     calls: HashMap<u32, u32>,
     /// What must still go out. It outlives the configuration whose calls it settles.
     outbox: Outbox<Settlement>,
+    /// Counts tokens that nobody reported. It is as good as nothing unless it is compiled in.
+    vocabulary: Vocabulary,
 }
 
 /// Some 400 bytes each: what a busy worker settles in a few minutes without its store.
@@ -28,7 +31,14 @@ impl Default for Vm {
     fn default() -> Self {
         let (roots, parents) = (HashMap::new(), HashMap::new());
         let outbox = Outbox::new(OUTBOX_CAPACITY);
-        Self { roots, parents, streams: HashMap::new(), calls: HashMap::new(), outbox }
+        Self {
+            roots,
+            parents,
+            streams: HashMap::new(),
+            calls: HashMap::new(),
+            outbox,
+            vocabulary: Vocabulary::default(),
+        }
     }
 }
 
@@ -66,6 +76,8 @@ impl Vm {
     /// A tick of a root: its outbox is flushed, and its held requests are looked after.
     pub fn tick(&mut self, root_id: u32) {
         let now = host::now();
+        // No call waits for it here but those of this worker whose bytes come in these 0.1 s, once in its life.
+        self.vocabulary.build();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
         root.flush_usage_now_and_then(now);
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
@@ -122,6 +134,9 @@ impl Vm {
         let (stream, headers) =
             Stream::open(root, &Head { headers, route, cluster, properties, ends }, host::now());
         if let Some(stream) = stream {
+            if root.rules.estimate == Estimate::Auto {
+                self.vocabulary.expect_calls();
+            }
             self.calls.extend(stream.token().map(|token| (token, context)));
             self.streams.insert(context, stream);
         }
@@ -189,7 +204,7 @@ impl Vm {
         let Some(stream) = self.streams.remove(&context) else { return };
         stream.token().map(|token| self.calls.remove(&token));
         if let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) {
-            stream.settle(root, &mut self.outbox, host::now());
+            stream.settle(root, &mut self.outbox, &self.vocabulary, host::now());
         }
     }
 

@@ -13,7 +13,8 @@ const INTRO: &str = "# What is metered
 Made from the tables of the `wire` room by its test; `UPDATE_GOLDENS=1 cargo test -p tollgate-wire coverage` writes it anew.
 **Metered** is what the provider reports and Tollgate reads. **Not** is what nobody tells, or what is not read: a call whose
 answer reports nothing has `tollgate.usage.source: none`, never zero. **Estimated** says what is told where a stream is cut
-before its final report: `partial` is the provider's own running count. Tollgate counts no tokens itself yet.
+before its final report: `partial` is the provider's own running count. Where that is nothing, Tollgate can count the texts that
+it saw (`estimate`): [estimates.md](estimates.md) says how, and how far off that is.
 `…` stands for any beginning of a path. Bodies are read plain, and through gzip, deflate, br and zstd.
 ";
 

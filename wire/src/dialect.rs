@@ -21,6 +21,10 @@ pub(crate) struct Dialect {
     pub(crate) option: UsageOption,
     /// Bytes by which an event that carries generated content is known.
     pub(crate) content: &'static [u8],
+    /// Keys under which generated text stands; none where there is none to count.
+    pub(crate) texts: &'static [&'static str],
+    /// The same for answers that are no streams, where those differ.
+    pub(crate) whole_texts: Option<&'static [&'static str]>,
 }
 
 /// How a report is read.
@@ -73,10 +77,20 @@ const OPENAI: Dialect = Dialect {
     finishes: Finishes::Add,
     option: UsageOption::Unknown,
     content: b"\"choices\"",
+    texts: &[],
+    whole_texts: None,
 };
 
 /// OpenAI's chat completions and completions.
-pub(crate) static CHAT: Dialect = Dialect { name: "chat", option: UsageOption::Takes, ..OPENAI };
+pub(crate) static CHAT: Dialect = Dialect {
+    name: "chat",
+    option: UsageOption::Takes,
+    texts: &["content", "reasoning_content", "reasoning", "name", "arguments", "refusal"],
+    ..OPENAI
+};
+
+/// The older completions.
+pub(crate) static COMPLETIONS: Dialect = Dialect { texts: &["text"], ..CHAT };
 
 /// OpenAI's embeddings, moderations and other calls with one plain answer.
 pub(crate) static PLAIN: Dialect = Dialect { name: "plain", content: b"{", ..OPENAI };
@@ -88,6 +102,9 @@ pub(crate) static RESPONSES: Dialect = Dialect {
     response: fields::RESPONSES,
     finishes: Finishes::Replace,
     content: b".delta\"",
+    // Later events repeat what the deltas said.
+    texts: &["delta"],
+    whole_texts: Some(&["text", "name", "arguments"]),
     ..OPENAI
 };
 
@@ -120,6 +137,7 @@ pub(crate) static MESSAGES: Dialect = Dialect {
     usage: UsageKind::Anthropic,
     errors: ErrorDialect::Anthropic,
     content: b"content_block_delta",
+    texts: &["text", "thinking", "partial_json", "completion", "name", "input"],
     ..OPENAI
 };
 
@@ -132,6 +150,7 @@ pub(crate) static GEMINI: Dialect = Dialect {
     errors: ErrorDialect::Gemini,
     finishes: Finishes::Replace,
     content: b"\"candidates\"",
+    texts: &["text", "name", "args"],
     ..OPENAI
 };
 
@@ -143,6 +162,7 @@ pub(crate) static INTERACTIONS: Dialect = Dialect {
     errors: ErrorDialect::Gemini,
     finishes: Finishes::Replace,
     content: b"delta",
+    texts: &["text", "args"],
     ..OPENAI
 };
 
@@ -164,6 +184,7 @@ pub(crate) static CONVERSE: Dialect = Dialect {
     usage: UsageKind::Converse,
     errors: ErrorDialect::Bedrock,
     content: b"contentBlockDelta",
+    texts: &["text", "name", "input"],
     ..OPENAI
 };
 
@@ -175,6 +196,7 @@ pub(crate) static INVOKE: Dialect = Dialect {
     usage: UsageKind::Invoke,
     errors: ErrorDialect::Bedrock,
     content: b"chunk",
+    texts: &["text", "thinking", "partial_json", "completion", "generation", "outputText", "content"],
     ..OPENAI
 };
 
@@ -185,6 +207,7 @@ pub(crate) static COHERE: Dialect = Dialect {
     usage: UsageKind::Cohere,
     errors: ErrorDialect::Cohere,
     content: b"text",
+    texts: &["text", "thinking", "arguments"],
     ..OPENAI
 };
 
@@ -196,6 +219,7 @@ pub(crate) static OLLAMA: Dialect = Dialect {
     usage: UsageKind::Bare,
     errors: ErrorDialect::Ollama,
     content: b"{",
+    texts: &["content", "thinking", "response"],
     ..OPENAI
 };
 
@@ -206,5 +230,6 @@ pub(crate) static CUSTOM: Dialect = Dialect {
     response: &[],
     usage: UsageKind::Bare,
     content: b"",
+    texts: &["content", "text"],
     ..OPENAI
 };

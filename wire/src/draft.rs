@@ -4,6 +4,7 @@ use tollgate_pricing::{Quantity, UnitKind};
 
 use crate::call::{Call, StreamCounts};
 use crate::dialect::{Dialect, Finishes, UsageKind};
+use crate::estimate::Texts;
 use crate::field::Role;
 use crate::finds::Finds;
 use crate::json::{Value, unescape};
@@ -39,6 +40,8 @@ pub(crate) struct Draft {
     bare: ReportedUsage,
     /// Things that are counted beside the usage.
     beside: ReportedUsage,
+    /// The texts, as long as no report of them has come, where they are to be counted.
+    pub(crate) texts: Option<Box<Texts>>,
     pub(crate) documents: u64,
     pub(crate) problems: Problems,
 }
@@ -60,6 +63,7 @@ impl Draft {
             headers: ReportedUsage::default(),
             bare: ReportedUsage::default(),
             beside: ReportedUsage::default(),
+            texts: None,
             documents: 0,
             problems: Problems::default(),
         }
@@ -150,11 +154,14 @@ impl Draft {
             self.problems.add(Problem::Malformed);
             return;
         }
+        // Anthropic's first report says little of the output: its texts may still have to be counted.
         if matches!(self.dialect.usage, UsageKind::Anthropic | UsageKind::Invoke) {
             match Value::parse(raw) {
                 Some(value) => self.overlay.add(&value),
                 None => return self.problems.add(Problem::Malformed),
             }
+        } else {
+            self.texts = None;
         }
         // Where the last report tells all, the others need not be parsed.
         let usage = self.usage.get_or_insert_default();
@@ -192,6 +199,13 @@ impl Draft {
     fn add_beside(&mut self, unit: UnitKind, count: u64) {
         if let Some(quantity) = Quantity::from_whole(count).filter(|_| count > 0) {
             let _too_many = self.beside.units.add(unit, quantity);
+        }
+    }
+
+    /// Looks for texts in these bytes, where they are to be counted.
+    pub(crate) fn see_texts(&mut self, bytes: &[u8]) {
+        if let Some(texts) = &mut self.texts {
+            texts.feed(bytes);
         }
     }
 

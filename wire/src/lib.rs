@@ -10,6 +10,7 @@ mod call;
 mod coverage;
 mod dialect;
 mod draft;
+mod estimate;
 mod field;
 mod finds;
 mod inflate;
@@ -27,6 +28,7 @@ pub use call::{
     Call, Custom, CustomShape, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead,
     StreamCounts, Traffic, UnknownDialect, Upstream, classify, region_of,
 };
+pub use estimate::{CountTokens, Encoding, NoVocabulary, Vocabulary};
 pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader};

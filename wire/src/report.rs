@@ -51,8 +51,10 @@ pub struct Part {
 pub enum Source {
     /// The provider's final report.
     Reported,
-    /// A running count of a response that did not come to its end.
+    /// What was seen of a response that did not come to its end: a running count, or a count of our own.
     Partial,
+    /// Nobody reported anything: a count of our own.
+    Estimated,
     /// Nothing was reported.
     #[default]
     None,

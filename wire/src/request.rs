@@ -10,8 +10,9 @@ use form::FormReader;
 use json::JsonReader;
 
 use crate::End;
-use crate::call::{Call, RequestBody};
+use crate::call::{Call, Operation, RequestBody};
 use crate::dialect::Dialect;
+use crate::estimate::Texts;
 use crate::pointer::Pointers;
 
 /// By how many bytes the announced content-length is raised beforehand under [`Injection::Length`].
@@ -65,6 +66,8 @@ pub struct RequestReader {
     dialect: &'static Dialect,
     facts: RequestFacts,
     body: Body,
+    /// The texts, where they are to be counted.
+    texts: Option<Box<Texts>>,
     injection: Injection,
     /// How many bytes came.
     came: u64,
@@ -106,11 +109,39 @@ impl RequestReader {
             Injection::Length(_) => INJECTION_ROOM,
             Injection::Off | Injection::Chunked => u64::MAX,
         };
-        Self { dialect: call.dialect(), facts, body, injection, came: 0, went: 0, room, padded: false }
+        Self {
+            dialect: call.dialect(),
+            facts,
+            body,
+            texts: None,
+            injection,
+            came: 0,
+            went: 0,
+            room,
+            padded: false,
+        }
+    }
+
+    /// From here on the texts are looked at, so that tokens can be counted that nobody reports.
+    pub fn estimating(mut self, call: &Call) -> Self {
+        use Operation::{Chat, Embeddings, GenerateContent, TextCompletion};
+        let counts = matches!(call.operation(), Chat | Embeddings | GenerateContent | TextCompletion);
+        if counts && matches!(self.body, Body::Json(_)) {
+            self.texts = Some(Box::new(Texts::of_request()));
+        }
+        self
+    }
+
+    /// The texts that were seen.
+    pub(crate) fn texts(&self) -> Option<&Texts> {
+        self.texts.as_deref()
     }
 
     /// Takes the next bytes. `Some` is what must go on in their place.
     pub fn feed(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
+        if let Some(texts) = &mut self.texts {
+            texts.feed(chunk);
+        }
         let changed = match &mut self.body {
             Body::Json(reader) => reader.feed(chunk, end, &mut self.room, &mut self.facts),
             Body::Form(reader) => {

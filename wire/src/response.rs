@@ -17,9 +17,10 @@ use crate::End;
 use crate::call::{Call, ErrorDialect};
 use crate::dialect::{Dialect, UsageKind};
 use crate::draft::{Draft, Whole};
+use crate::estimate::{CountTokens, Seen, Texts};
 use crate::inflate::{Fault, Inflater};
-use crate::report::{Problem, Reported};
-use crate::request::RequestFacts;
+use crate::report::{Problem, Reported, Source};
+use crate::request::{RequestFacts, RequestReader};
 use crate::stream::json_fields::Wants;
 
 /// What a response's head says.
@@ -53,6 +54,7 @@ pub struct ResponseReader {
     inflater: Option<Inflater>,
     draft: Draft,
     stream_asked: bool,
+    readable: bool,
     cuts: bool,
     content: Option<memmem::Finder<'static>>,
     saw_content: bool,
@@ -98,10 +100,21 @@ impl ResponseReader {
             inflater: inflater.filter(|_| !plain),
             draft,
             stream_asked: facts.stream == Some(true),
+            readable,
             cuts: facts.injected && plain,
             content: Some(memmem::Finder::new(dialect.content)),
             saw_content: false,
         }
+    }
+
+    /// From here on the texts are looked at, so that tokens can be counted that nobody reports.
+    pub fn estimating(mut self) -> Self {
+        let whole = self.dialect.whole_texts.filter(|_| !self.stream_asked);
+        let keys = whole.unwrap_or(self.dialect.texts);
+        if self.readable && !keys.is_empty() {
+            self.draft.texts = Some(Box::new(Texts::of_response(keys)));
+        }
+        self
     }
 
     /// Takes the next bytes. `Some` is what must go on in their place: only ever where the usage chunk
@@ -133,6 +146,9 @@ impl ResponseReader {
         }
         let begun = !matches!(self.body, Body::Unknown | Body::Blank(_));
         let (blank, chunk) = if begun { (&[][..], chunk) } else { self.sniff(chunk) };
+        if !matches!(self.body, Body::Frames(_) | Body::Closed) {
+            self.draft.see_texts(chunk);
+        }
         match (&mut self.body, end) {
             (Body::Events(reader), _) => {
                 let changed = match end {
@@ -160,6 +176,28 @@ impl ResponseReader {
     /// Whether generated content has passed, for the time to the first token.
     pub fn saw_content(&self) -> bool {
         self.saw_content
+    }
+
+    /// What the response reported, and where it reported nothing what was seen of it and of `request`. Without
+    /// [`ResponseReader::estimating`] and [`RequestReader::estimating`] nothing is seen.
+    pub fn finish_counting(
+        mut self,
+        ended: Ended,
+        request: &RequestReader,
+        counter: &dyn CountTokens,
+    ) -> Reported {
+        let succeeded = self.readable && !self.draft.problems.has(Problem::Encoded);
+        let said = self.draft.texts.take();
+        let mut reported = self.finish(ended);
+        let failed = reported.problems.has(Problem::ErrorInStream) && said.is_none();
+        if succeeded && !failed {
+            let model = reported.model.clone().or_else(|| request.facts().model.clone());
+            let complete = ended == Ended::Complete && reported.source != Source::Partial;
+            let seen =
+                Seen { asked: request.texts(), said: said.as_deref(), model: model.as_deref(), complete };
+            seen.fill(&mut reported, counter);
+        }
+        reported
     }
 
     /// What the response reported.

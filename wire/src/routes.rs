@@ -5,8 +5,8 @@ use crate::call::Operation::{
     TextCompletion, Transcription,
 };
 use crate::dialect::{
-    self, CHAT, COHERE as COHERE_DIALECT, CONVERSE, Dialect, GEMINI, IMAGES, INTERACTIONS, INVOKE, MESSAGES,
-    OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH, TRANSCRIPTION,
+    self, CHAT, COHERE as COHERE_DIALECT, COMPLETIONS, CONVERSE, Dialect, GEMINI, IMAGES, INTERACTIONS,
+    INVOKE, MESSAGES, OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH, TRANSCRIPTION,
 };
 
 /// One kind of path.
@@ -58,8 +58,8 @@ const fn fixed(path: Pattern, dialect: &'static Dialect, operation: Operation, s
 pub(crate) static EVERYWHERE: &[Route] = &[
     asked(Model("deployments", &["chat", "completions"]), &CHAT, Chat),
     asked(Ends(&["chat", "completions"]), &CHAT, Chat),
-    asked(Model("deployments", &["completions"]), &CHAT, TextCompletion),
-    asked(Ends(&["completions"]), &CHAT, TextCompletion),
+    asked(Model("deployments", &["completions"]), &COMPLETIONS, TextCompletion),
+    asked(Ends(&["completions"]), &COMPLETIONS, TextCompletion),
     asked(Model("deployments", &["embeddings"]), &PLAIN, Embeddings),
     asked(Ends(&["embeddings"]), &PLAIN, Embeddings),
     asked(Ends(&["responses"]), &RESPONSES, Chat),

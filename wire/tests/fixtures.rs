@@ -153,6 +153,7 @@ fn told(call: &Call, facts: &RequestFacts, reported: &Reported, expected: &Value
     let source = match reported.source {
         Source::Reported => "reported",
         Source::Partial => "partial",
+        Source::Estimated => "estimated",
         Source::None => "none",
     };
     put("source", json!(source));

@@ -1,6 +1,7 @@
 //! The one door to the project: every command does its own set-up, says what it does, and needs no root.
 
 mod commands;
+mod estimates;
 mod prices;
 mod report;
 mod run;

@@ -26,6 +26,9 @@ pub fn run(args: &[String]) -> Result<(), String> {
     tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
     tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
     unit_tests(&mut report, &tools);
+    if let Some(wasm) = report.value("build tollgate-estimate.wasm", setup::build_estimate_wasm) {
+        with_vocabulary(&mut report, &wasm, envoy.as_deref());
+    }
     if let Some(wasm) = &wasm {
         scenarios(&mut report, wasm, envoy.as_deref(), oldest.as_deref());
     }
@@ -92,6 +95,18 @@ pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
     report.end()
 }
 
+/// The plugin that has vocabularies in it: its own scenarios.
+fn with_vocabulary(report: &mut Report, wasm: &Path, envoy: Option<&Path>) {
+    let Some(envoy) = envoy else { return };
+    report.step("scenarios of tollgate-estimate.wasm", |counts| {
+        Job::new(setup::target_dir().join("debug/scenarios"))
+            .args(["--engine", "envoy", "--folder", "with_vocabulary"])
+            .env("TOLLGATE_WASM", wasm)
+            .env("ENVOY", envoy)
+            .watch(|line| counts.add_line(line))
+    });
+}
+
 /// What needs no running plugin: form and lints, of native code and of the code that goes into the proxy.
 fn sources(report: &mut Report) {
     report.plain("fmt", || Job::cargo(["fmt", "--all", "--check"]).run());
@@ -146,7 +161,7 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
 }
 
 /// The limit on the plugin's size. What it holds is mostly prices; look at what grew before you raise it.
-const MAX_WASM_BYTES: u64 = 1_765_000;
+const MAX_WASM_BYTES: u64 = 1_786_000;
 
 fn check_size(wasm: &Path) -> Result<(), String> {
     let bytes = fs::metadata(wasm).map_err(|error| format!("`{}`: {error}", wasm.display()))?.len();

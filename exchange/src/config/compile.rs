@@ -1,8 +1,8 @@
 //! Raw configuration -> rules that cannot be invalid.
 
 use super::raw::{
-    RawConfig, RawCustom, RawEmit, RawHold, RawIncludeUsage, RawOverride, RawPricing, RawResponseHeaders,
-    RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
+    RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawOverride, RawPricing,
+    RawResponseHeaders, RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
 };
 use super::structs::from_struct;
 use crate::admin::Admin;
@@ -15,7 +15,7 @@ use tollgate_policy::{
 };
 use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
 use tollgate_record::Record;
-use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, Pointers, StreamCounts};
+use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, Pointers, StreamCounts, Vocabulary};
 
 /// A configuration that can be applied. Streams hold on to the rules that admitted them.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Rules {
     pub hold: Hold,
     /// Which provider answers, where the configuration says so.
     pub upstreams: Vec<Upstream>,
+    /// How tokens are counted that nobody reports.
+    pub estimate: Estimate,
     /// The tags.
     pub tags: TagRules,
     /// The places in a request's body that some tag reads.
@@ -36,6 +38,7 @@ pub struct Rules {
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
     pub prices: PriceBook,
+
     /// What happens to a call whose model neither catalogue nor configuration knows.
     pub unknown_model: UnknownModel,
     /// Discounts and mark-ups, in order.
@@ -69,6 +72,38 @@ pub enum Hold {
     Body,
     /// Nothing waits; rules that need the body see no model.
     Never,
+}
+
+/// How tokens are counted that nobody reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Estimate {
+    /// With a vocabulary where one is compiled in, else not at all.
+    Auto,
+    /// By the length of the texts.
+    Bytes,
+    /// Not at all.
+    Never,
+}
+
+impl Estimate {
+    /// Whether bodies have to be searched for texts.
+    pub fn counts(self) -> bool {
+        match self {
+            Self::Auto => Vocabulary::IS_HERE,
+            Self::Bytes => true,
+            Self::Never => false,
+        }
+    }
+}
+
+impl From<RawEstimate> for Estimate {
+    fn from(raw: RawEstimate) -> Self {
+        match raw {
+            RawEstimate::Auto => Self::Auto,
+            RawEstimate::Bytes => Self::Bytes,
+            RawEstimate::Never => Self::Never,
+        }
+    }
 }
 
 /// What happens to a call whose model neither catalogue nor configuration knows.
@@ -204,6 +239,7 @@ impl Rules {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             hold: raw.hold.into(),
             upstreams,
+            estimate: raw.estimate.into(),
             pointers,
             quotas,
             stores,

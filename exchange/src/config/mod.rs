@@ -5,7 +5,7 @@ mod raw;
 mod structs;
 
 pub use compile::{
-    Adjustment, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+    Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
 pub(crate) use compile::{Label, early_facts};
 

@@ -11,6 +11,7 @@ pub(super) struct RawConfig {
     pub namespace: Option<String>,
     pub hold: RawHold,
     pub upstreams: Vec<Object<RawUpstream>>,
+    pub estimate: RawEstimate,
     pub pricing: Object<RawPricing>,
     pub tags: BTreeMap<String, Object<RawTag>>,
     pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
@@ -19,6 +20,16 @@ pub(super) struct RawConfig {
     pub stores: BTreeMap<String, Object<RawStore>>,
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
+}
+
+/// How tokens are counted that nobody reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawEstimate {
+    #[default]
+    Auto,
+    Bytes,
+    Never,
 }
 
 /// How a request waits for its body where a rule needs it.

@@ -1,4 +1,4 @@
-//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [FILTER]`.
+//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [FILTER]`.
 //! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
 
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ fn main() -> ExitCode {
 struct Options {
     engine: String,
     minutes: u64,
+    /// A folder inside that of the scenarios; the one itself where it is empty.
+    folder: String,
     filter: String,
 }
 
@@ -40,6 +42,7 @@ impl Options {
             match arg.as_str() {
                 "--engine" => options.engine = args.next().unwrap_or_default(),
                 "--minutes" => options.minutes = minutes(&args.next().unwrap_or_default())?,
+                "--folder" => options.folder = args.next().unwrap_or_default(),
                 _ => options.filter = arg,
             }
         }
@@ -68,7 +71,7 @@ fn run(options: &Options) -> Result<usize, Error> {
 }
 
 fn once(options: &Options) -> Result<Counts, Error> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(&options.folder);
     match options.engine.as_str() {
         "envoy" => {
             let given = Given { wasm: path("TOLLGATE_WASM")?, envoy: path("ENVOY")? };

@@ -49,7 +49,10 @@ impl FrameReader {
         if let Some((_, text)) = self.finds.iter().last() {
             let inner = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
             match inner.and_then(base64::decode) {
-                Some(event) => scanner.feed(&event, finds),
+                Some(event) => {
+                    scanner.feed(&event, finds);
+                    draft.see_texts(&event);
+                }
                 None => draft.problems.add(Problem::Malformed),
             }
             take(scanner, finds, draft);
@@ -80,6 +83,9 @@ struct Reading<'a> {
 impl Frames for Reading<'_> {
     fn payload(&mut self, part: &[u8]) {
         self.reader.scanner.feed(part, &mut self.reader.finds);
+        if self.reader.inner.is_none() {
+            self.draft.see_texts(part);
+        }
     }
 
     fn end(&mut self, frame: Frame) {
