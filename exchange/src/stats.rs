@@ -4,6 +4,7 @@
 //! replaced, so that no value reaches into another label.
 
 mod labels;
+mod otel;
 mod series;
 
 use crate::config::Rules;
@@ -100,6 +101,9 @@ impl Stats {
                 put(&mut self.plain, sink, MetricKind::Counter, 1, name);
             }
             seat.sample(settled, sink);
+            if let Some(otel) = &mut seat.otel {
+                otel.count(settled, sink);
+            }
         }
         self.count_tagging(settled, sink);
         self.count_trouble(settled, sink);
@@ -108,7 +112,7 @@ impl Stats {
     /// Finds where calls like this one, whose key is at hand, are counted.
     fn take_seat(&mut self, rules: &Rules, settled: &Settled, places: &impl SeriesPlaces) -> usize {
         self.views.resize_with(rules.views.len(), HashMap::new);
-        let mut seat = Seat::default();
+        let mut seat = Seat { otel: rules.otel.then(Box::default), ..Seat::default() };
         for (index, (view, table)) in rules.views.iter().zip(&mut self.views).enumerate() {
             let (labels, reserved) = labels(view, rules, settled);
             let own =

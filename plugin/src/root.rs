@@ -1,7 +1,7 @@
 //! One configuration in one worker: its rules, stats and ids.
 
 use crate::abi::{self, Level};
-use crate::host::{ProxyStats, SharedData};
+use crate::host::{self, ProxyStats, SharedData};
 use std::rc::Rc;
 use tollgate_exchange::{
     AdminAnswer, HeaderPairs, Outbox, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
@@ -88,11 +88,11 @@ impl Root {
     }
 
     /// Answers a request for one of the filter's own pages. `None` if it is for something else.
-    pub fn answer_admin(&mut self, headers: &HeaderPairs, now: Timestamp) -> Option<AdminAnswer> {
+    pub fn answer_admin(&mut self, headers: &HeaderPairs) -> Option<AdminAnswer> {
         let rules = Rc::clone(&self.rules);
         let admin = rules.admin.as_ref().filter(|admin| admin.covers(headers.text(":path").unwrap_or("")))?;
         self.flush_usage();
-        Some(admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, now))
+        Some(admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, host::now()))
     }
 
     /// By tick: a merge costs what the shared tables are long, so it is not done at every one.

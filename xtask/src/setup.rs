@@ -3,6 +3,7 @@
 
 mod debian;
 mod judges;
+mod observers;
 mod sdks;
 mod stores;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::run::{Job, root};
 
 pub use judges::{engines, focus_validator};
+pub use observers::{chromium, prometheus};
 pub use sdks::sdks;
 pub use stores::stores;
 

@@ -92,7 +92,7 @@ impl Question {
 }
 
 fn sum<'a>(groups: impl Iterator<Item = &'a Group>) -> Sums {
-    groups.fold(Sums::default(), |total, group| total.plus(group.sums).unwrap_or(total))
+    groups.fold(Sums::default(), |total, group| total.plus_known(group.sums))
 }
 
 fn figures(sums: &Sums) -> String {

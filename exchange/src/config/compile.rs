@@ -49,6 +49,8 @@ pub struct Rules {
     pub views: Vec<View>,
     /// How many label sets each view may have.
     pub max_series: usize,
+    /// Whether stats are kept under OpenTelemetry's names too.
+    pub otel: bool,
     /// Which headers responses get.
     pub response_headers: Vec<ResponseHeader>,
     /// Which parts of the record are also set as plain strings.
@@ -250,6 +252,7 @@ impl Rules {
             trusted_costs: trusted(&raw.pricing.0),
             views: views(&raw.emit.0, &tags)?,
             max_series: max_series(&raw.emit.0)?,
+            otel: raw.emit.0.otel,
             response_headers: response_headers(&raw.emit.0)?,
             properties: properties(&raw.emit.0)?,
             admin: admin(raw)?,

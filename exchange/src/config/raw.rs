@@ -160,6 +160,7 @@ pub(super) struct RawEmit {
     pub max_series: Option<u32>,
     pub response_headers: RawResponseHeaders,
     pub properties: Vec<String>,
+    pub otel: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

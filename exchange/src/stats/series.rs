@@ -1,6 +1,7 @@
 //! The metrics of one label set, and which of them a call adds to.
 
 use super::labels::{model_label, tame};
+use super::otel::Otel;
 use super::{MetricKind, MetricSink};
 use crate::settle::Settled;
 use std::collections::HashMap;
@@ -47,6 +48,9 @@ pub(super) struct Seat {
     pub(super) duration: Metric,
     pub(super) ttft: Metric,
     pub(super) tokens: Metric,
+    pub(super) per_token: Metric,
+    /// Where the configuration asks for it.
+    pub(super) otel: Option<Box<Otel>>,
 }
 
 /// A counter of nano-USD that carries what is smaller, so that many small calls are not lost.
@@ -77,6 +81,7 @@ impl Seat {
             ("tollgate_duration_milliseconds", &mut self.duration, record.duration_ms),
             ("tollgate_ttft_milliseconds", &mut self.ttft, record.ttft_ms),
             ("tollgate_request_tokens", &mut self.tokens, total),
+            ("tollgate_time_per_output_token_microseconds", &mut self.per_token, time_per_token(settled)),
         ];
         for (name, metric, value) in samples {
             let Some(value) = value else { continue };
@@ -86,6 +91,14 @@ impl Seat {
             });
         }
     }
+}
+
+/// How long each output token of a stream took after the first, in microseconds.
+fn time_per_token(settled: &Settled) -> Option<u64> {
+    let record = &settled.record;
+    record.stream.filter(|streams| *streams)?;
+    let millis = record.duration_ms?.checked_sub(record.ttft_ms?)?;
+    millis.checked_mul(1000)?.checked_div(record.tokens.output?.checked_sub(1)?)
 }
 
 impl Series {

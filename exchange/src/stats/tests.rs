@@ -188,3 +188,62 @@ fn hosts_are_bounded_too() {
     assert_eq!(proxy.values.len(), MAX_HOSTS + 1);
     assert_eq!(proxy.values.values().sum::<u64>(), 1000);
 }
+
+#[test]
+fn in_every_view_the_series_add_up_to_the_total() {
+    let json = r#"{"tags":{"team":{"from":[{"header":"x-team"}]}},
+        "emit":{"views":[["provider","model","operation"],["team"],["model"],["team","model"]],"max_series":5,"otel":true}}"#;
+    let (rules, shared, mut proxy) =
+        (Rules::compile(json.as_bytes()).unwrap(), Shared::default(), Proxy::default());
+    let mut workers = [Stats::default(), Stats::default()];
+    let (mut pico, models) = (0, [Some("gpt-4.1"), Some("gpt-4o"), None]);
+    for index in 0..1000_usize {
+        let usd = format!("0.{:012}", index * 7_919);
+        pico += usd.parse::<tollgate_pricing::PicoUsd>().unwrap().pico();
+        let settled = call(&format!("t{}", index % 23), models[index % 3], &usd);
+        workers[index % 2].count(&rules, &settled, &shared, &mut proxy);
+    }
+    for view in &rules.views {
+        let start = |metric: &str| format!("{metric};view={};", view.name);
+        let of = |metric: &str| {
+            let start = start(metric);
+            let values: Vec<_> = proxy.values.iter().filter(|(name, _)| name.starts_with(&start)).collect();
+            (values.len(), values.iter().map(|(_, value)| **value).sum::<u64>())
+        };
+        assert_eq!((of("tollgate_requests").1, of("tollgate_tokens").1), (1000, 18_000), "{}", view.name);
+        let (series, nanos) = of("tollgate_cost_nanousd");
+        let short = pico - i128::from(nanos) * 1000;
+        assert!((0..1000 * 2 * series as i128).contains(&short), "{}: {short} pico-USD short", view.name);
+    }
+}
+
+#[test]
+fn opentelemetrys_families_are_kept_where_they_are_asked_for() {
+    let mut settled = call("search", Some("gpt-4.1"), "0.5");
+    settled.record.tokens = tollgate_record::Tokens {
+        input: Some(15),
+        output: Some(3),
+        cache_read: Some(5),
+        ..Default::default()
+    };
+    settled.record.stream = Some(true);
+    (settled.record.ttft_ms, settled.record.duration_ms) = (Some(100), Some(121));
+    let labels = "gen_ai_operation_name=chat;gen_ai_provider_name=openai;gen_ai_response_model=gpt-4.1";
+    for (otel, expected) in [(true, 5), (false, 0)] {
+        let json = format!(r#"{{"emit":{{"otel":{otel}}}}}"#);
+        let (rules, mut proxy) = (Rules::compile(json.as_bytes()).unwrap(), Proxy::default());
+        Stats::default().count(&rules, &settled, &Shared::default(), &mut proxy);
+        let families = proxy.values.keys().filter(|name| name.starts_with("gen_ai_")).count();
+        assert_eq!(families, expected, "{:#?}", proxy.values);
+        for (name, value) in [
+            (format!("gen_ai_client_token_usage;{labels};gen_ai_token_type=input"), 15),
+            (format!("gen_ai_client_token_usage;{labels};gen_ai_token_type=output"), 3),
+            (format!("gen_ai_client_inference_usage_cache_read_input_tokens;{labels}"), 5),
+        ] {
+            assert_eq!(proxy.values.get(&name).copied(), otel.then_some(value), "{name}");
+        }
+        let per_token =
+            "tollgate_time_per_output_token_microseconds;provider=openai;model=gpt-4.1;operation=chat";
+        assert_eq!(proxy.values[per_token], 10_500, "21 ms for two more tokens");
+    }
+}

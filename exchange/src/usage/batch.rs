@@ -95,7 +95,7 @@ impl UsageBatch {
         }
         let sums = Sums::of(settled);
         match self.rows.get_mut(&self.key) {
-            Some(row) => *row = row.plus(sums).unwrap_or(*row),
+            Some(row) => *row = row.plus_known(sums),
             None => {
                 self.rows.insert(self.key.clone(), sums);
             }

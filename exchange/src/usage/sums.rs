@@ -42,7 +42,7 @@ impl Sums {
     }
 
     /// Both together; `None` if a sum does not fit.
-    pub(crate) fn plus(self, other: Self) -> Option<Self> {
+    fn plus(self, other: Self) -> Option<Self> {
         Some(Self {
             calls: self.calls.checked_add(other.calls)?,
             denied: self.denied.checked_add(other.denied)?,
@@ -52,6 +52,11 @@ impl Sums {
             output: self.output.checked_add(other.output)?,
             cost: self.cost.checked_add(other.cost)?,
         })
+    }
+
+    /// Both together; what does not fit, which is past any proxy's life, stays out.
+    pub(crate) fn plus_known(self, other: Self) -> Self {
+        self.plus(other).unwrap_or(self)
     }
 
     /// The counts in the order in which they are stored.

@@ -1,8 +1,10 @@
 //! One window's table: label sets and what their calls came to, in bounded memory.
 //!
 //! Clients invent values, and shared data cannot be freed. So each dimension keeps a bounded number of values, and
-//! the table a bounded number of rows; what is past that goes to `__other__` in the dimension that has the most values
-//! first: a tag that differs with each call, a trace id say, loses its values before a feature does. Sums stay exact.
+//! the table a bounded number of rows; what is past that goes to `__other__`, in rows in the dimension that has the most
+//! values first: a tag that differs with each call, a trace id say, loses its values before a feature does. Totals stay
+//! exact, and so does what a value of one dimension came to; pairs are read off the rows, so that past
+//! [`ROOMY`] rows a pair may show less than there was, and `__other__` the more.
 
 use super::Sums;
 use super::bytes::{Reader, Writer};
@@ -62,25 +64,31 @@ impl PartialOrd for Group {
 struct Dimension {
     name: String,
     values: Vec<String>,
+    /// What the calls with each value came to.
+    sums: Vec<Sums>,
     places: HashMap<String, u16>,
     bytes: usize,
 }
 
 impl Dimension {
-    fn new(name: &str) -> Self {
-        let mut dimension =
-            Self { name: name.to_owned(), values: Vec::new(), places: HashMap::new(), bytes: 0 };
-        for value in [OTHER, UNTAGGED] {
-            dimension.push(value.to_owned());
-        }
+    fn empty(name: String) -> Self {
+        Self { name, values: Vec::new(), sums: Vec::new(), places: HashMap::new(), bytes: 0 }
+    }
+
+    /// A dimension that the calls so far do not have.
+    fn new(name: &str, so_far: Sums) -> Self {
+        let mut dimension = Self::empty(name.to_owned());
+        dimension.push(OTHER.to_owned(), Sums::default());
+        dimension.push(UNTAGGED.to_owned(), so_far);
         dimension
     }
 
-    fn push(&mut self, value: String) -> u16 {
+    fn push(&mut self, value: String, sums: Sums) -> u16 {
         let Ok(place) = u16::try_from(self.values.len()) else { return OTHER_ID };
         self.bytes = self.bytes.saturating_add(value.len());
         self.places.insert(value.clone(), place);
         self.values.push(value);
+        self.sums.push(sums);
         place
     }
 
@@ -91,7 +99,14 @@ impl Dimension {
         }
         let roomy =
             self.values.len() < MAX_VALUES && self.bytes.saturating_add(value.len()) <= MAX_VALUE_BYTES;
-        if roomy || reserved { self.push(value.to_owned()) } else { OTHER_ID }
+        if roomy || reserved { self.push(value.to_owned(), Sums::default()) } else { OTHER_ID }
+    }
+}
+
+impl Dimension {
+    fn groups(&self) -> Vec<Group> {
+        let used = (0_u16..).zip(&self.sums).filter(|(_, sums)| sums.calls > 0);
+        used.map(|(place, sums)| Group { key: vec![place], sums: *sums }).collect()
     }
 }
 
@@ -110,7 +125,8 @@ impl Table {
         self.column(name).unwrap_or_else(|| {
             let place = self.dimensions.len();
             if place < MAX_DIMENSIONS {
-                self.dimensions.push(Dimension::new(name));
+                let so_far = self.rows.values().fold(Sums::default(), |total, sums| total.plus_known(*sums));
+                self.dimensions.push(Dimension::new(name, so_far));
                 let rows = std::mem::take(&mut self.rows).into_iter();
                 self.rows = rows.map(|(key, sums)| ([key, vec![UNTAGGED_ID]].concat(), sums)).collect();
             }
@@ -131,12 +147,16 @@ impl Table {
                 *place = dimension.place(value, reserved);
             }
         }
+        for (place, dimension) in key.iter().zip(&mut self.dimensions) {
+            if let Some(of_value) = dimension.sums.get_mut(usize::from(*place)) {
+                *of_value = of_value.plus_known(sums);
+            }
+        }
         if !self.rows.contains_key(&key) {
             self.blur(&mut key);
         }
         let row = self.rows.entry(key).or_default();
-        // What does not fit 64 bits is past any proxy's life.
-        *row = row.plus(sums).unwrap_or(*row);
+        *row = row.plus_known(sums);
     }
 
     /// Takes dimensions out of a new row's key, those with the most values first, the more the fuller the table is. The
@@ -161,12 +181,15 @@ impl Table {
 
     /// All rows, added up by these columns. A dimension that no row has is `untagged` in all.
     pub(crate) fn grouped(&self, columns: &[Option<usize>]) -> Vec<Group> {
+        if let [Some(column)] = columns {
+            return self.dimensions.get(*column).map(Dimension::groups).unwrap_or_default();
+        }
         let mut groups: HashMap<Vec<u16>, Sums> = HashMap::new();
         for (key, sums) in &self.rows {
             let place = |column: &Option<usize>| key.get((*column)?).copied();
             let places = columns.iter().map(|column| place(column).unwrap_or(UNTAGGED_ID)).collect();
             let group = groups.entry(places).or_default();
-            *group = group.plus(*sums).unwrap_or(*group);
+            *group = group.plus_known(*sums);
         }
         groups.into_iter().map(|(key, sums)| Group { key, sums }).collect()
     }
@@ -188,13 +211,15 @@ impl Table {
         for dimension in &self.dimensions {
             out.text(&dimension.name);
             out.length(dimension.values.len());
-            dimension.values.iter().for_each(|value| out.text(value));
+            for (value, sums) in dimension.values.iter().zip(&dimension.sums) {
+                out.text(value);
+                put_sums(&mut out, sums);
+            }
         }
         out.length(self.rows.len());
         for (key, sums) in &self.rows {
             key.iter().for_each(|place| out.number((*place).into()));
-            sums.counts().into_iter().for_each(|count| out.number(count.into()));
-            out.number(u128::try_from(sums.cost.pico()).unwrap_or_default());
+            put_sums(&mut out, sums);
         }
         out.0
     }
@@ -217,20 +242,29 @@ impl Table {
     }
 }
 
+fn put_sums(out: &mut Writer, sums: &Sums) {
+    sums.counts().into_iter().for_each(|count| out.number(count.into()));
+    out.number(u128::try_from(sums.cost.pico()).unwrap_or_default());
+}
+
 fn read_dimension(from: &mut Reader<'_>) -> Option<Dimension> {
-    let name = from.text()?;
-    let mut dimension = Dimension { name, values: Vec::new(), places: HashMap::new(), bytes: 0 };
+    let mut dimension = Dimension::empty(from.text()?);
     for _ in 0..from.fitting::<usize>()? {
-        dimension.push(from.text()?);
+        let value = from.text()?;
+        dimension.push(value, read_sums(from)?);
     }
     Some(dimension)
 }
 
 fn read_row(from: &mut Reader<'_>, dimensions: usize) -> Option<(Vec<u16>, Sums)> {
     let key = (0..dimensions).map(|_| from.fitting()).collect::<Option<Vec<u16>>>()?;
+    Some((key, read_sums(from)?))
+}
+
+fn read_sums(from: &mut Reader<'_>) -> Option<Sums> {
     let mut counts = [0; 6];
     for count in &mut counts {
         *count = from.fitting()?;
     }
-    Some((key, Sums::from_counts(counts, PicoUsd::from_pico(from.fitting()?))))
+    Some(Sums::from_counts(counts, PicoUsd::from_pico(from.fitting()?)))
 }

@@ -190,3 +190,10 @@ pub fn check_ids(records: &[Value]) {
         assert_eq!(sequences.last().copied(), Some(sequences.len() as u64), "{worker} has gaps");
     }
 }
+
+/// How much memory a process holds, in KiB.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

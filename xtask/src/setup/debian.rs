@@ -100,19 +100,27 @@ fn own_lists(into: &Path) -> Result<Vec<String>, String> {
 /// program, so that it keeps its process id.
 pub fn launcher(home: &Path, program: &str) -> Result<PathBuf, String> {
     let binary = home.join("usr/bin").join(program);
-    let script = home.join(program);
+    let script = home.join(Path::new(program).file_name().unwrap_or_default());
     let roots = [home.join("usr/lib"), home.join("lib")];
-    let folders = roots.iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
-    let folders: Vec<String> = folders
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .map(|path| path.display().to_string())
-        .collect();
+    let inside = |folder: &PathBuf| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries.filter(|path| path.is_dir()).collect::<Vec<PathBuf>>()
+    };
+    // One level further in, some libraries keep parts of their own.
+    let folders: Vec<PathBuf> = roots.iter().flat_map(inside).collect();
+    let deeper = folders.iter().flat_map(inside).filter(|folder| holds_libraries(folder));
+    let folders: Vec<String> =
+        folders.iter().cloned().chain(deeper).map(|path| path.display().to_string()).collect();
     let text =
         format!("#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n", folders.join(":"), binary.display());
     fs::write(&script, text).map_err(|error| format!("cannot write `{}`: {error}", script.display()))?;
     super::executable(&script)?;
     Ok(script)
+}
+
+fn holds_libraries(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().contains(".so"))
 }
 
 #[cfg(test)]
