@@ -5,6 +5,7 @@ mod money;
 mod report;
 mod stand_in;
 mod traffic;
+mod views;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -68,10 +69,8 @@ fn demo(once: bool) -> Result<Vec<String>, Error> {
     done.first().into_iter().for_each(report::one_line);
     done.iter().filter(|one| one.call.team.is_none()).for_each(report::refusal);
     let series = settled_series(&envoy, &done)?;
-    println!("\nSpend in USD, read back from Envoy's stats (tollgate_cost_nanousd):");
-    ["team", "feature", "model"].iter().for_each(|label| report::spend(&series, label));
     let mut missing: Vec<String> = done.iter().flat_map(missing_in_call).collect();
-    missing.extend(missing_in_stats(&series, &done));
+    missing.extend(views::report(&envoy, &series, &done)?);
     if !once && missing.is_empty() {
         serve(&envoy, &interrupted);
     }
@@ -108,9 +107,14 @@ fn policy() -> Value {
         "tags": {
             "team": {"from": [{"header": "x-team"}], "required": "deny"},
             "feature": {"from": [{"header": "x-feature"}]},
+            "customer": {"from": [{"header": "x-customer-id"}]},
+            "workflow": {"from": [{"header": "x-workflow-id"}, {"baggage": "workflow"}]},
             "environment": {"value": "demo"}
         },
-        "emit": {"views": [["model"], ["team"], ["feature"], ["team", "model"]]}
+        "emit": {
+            "views": [["provider", "model", "operation"], ["team"], ["feature"], ["customer"], ["workflow"]]
+        },
+        "admin": {"token_sha256": views::TOKEN_SHA256}
     })
 }
 
@@ -125,17 +129,23 @@ pub fn record(log: &Value) -> &Value {
     if record["value"].is_object() { &record["value"] } else { record }
 }
 
-/// Stats of all calls: they come with Envoy's next flush.
+/// Stats of all calls, and the live view: they come with Envoy's next flush and Tollgate's next tick, within a second.
 fn settled_series(envoy: &Envoy, done: &[Done]) -> Result<Vec<Series>, Error> {
-    let until = Instant::now() + Duration::from_secs(3);
+    let until = Instant::now() + Duration::from_secs(5);
+    let settled_since = Instant::now() + Duration::from_millis(1200);
     loop {
         let series = envoy.prometheus()?;
-        if missing_in_stats(&series, done).is_empty() || Instant::now() > until {
+        let counted: f64 = series.iter().filter(|s| s.name == "tollgate_requests").map(|s| s.value).sum();
+        let all = counted as usize == done.len() * VIEWS;
+        if all && Instant::now() > settled_since || Instant::now() > until {
             return Ok(series);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// How many label sets the policy has: each counts every call.
+const VIEWS: usize = 5;
 
 fn missing_in_call(done: &Done) -> Vec<String> {
     let record = record(&done.log);
@@ -183,19 +193,6 @@ fn cost(done: &Done) -> Option<u128> {
     money::pico(field(record(&done.log), "tollgate.cost.usd")?.as_str()?)
 }
 
-/// Log and stats must tell the same spend; each series may carry less than a nano-USD on each worker.
-fn missing_in_stats(series: &[Series], done: &[Done]) -> Vec<String> {
-    let logged: u128 = done.iter().filter_map(cost).sum();
-    let differs = |label: &&str| {
-        let spend = report::spend_by(series, label);
-        let counted: u128 = spend.values().sum();
-        let slack = spend.len() as u128 * 2 * 1000;
-        spend.is_empty() || counted * 1000 > logged || counted * 1000 + slack < logged
-    };
-    let wrong = ["team", "feature", "model"].into_iter().filter(differs);
-    wrong.map(|label| format!("spend by {label} differs from the log's {} USD", money::usd(logged))).collect()
-}
-
 /// Ctrl-C and SIGTERM, from now on. They do not end the process: whoever does that early leaves an Envoy behind.
 fn interruptions() -> Result<Receiver<()>, Error> {
     let (sender, receiver) = mpsc::channel();
@@ -217,6 +214,7 @@ fn serve(envoy: &Envoy, interrupted: &Receiver<()>) {
     );
     println!("  curl 'http://{admin}/stats?format=prometheus' | grep ^tollgate_");
     println!("  tail -f {}", envoy.access_log().display());
+    println!("\nThe live view is http://{address}/.tollgate/?token={}", views::TOKEN);
     println!("\nServing until Ctrl-C.");
     let _ = std::io::stdout().flush();
     // The sender lives as long as the handler, so this ends by Ctrl-C alone.

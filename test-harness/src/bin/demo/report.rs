@@ -1,11 +1,7 @@
 //! What an operator would read: calls, one whole log line, the refusal, spend.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-use tollgate_test_harness::stats::Series;
 
-use crate::money;
 use crate::{Done, field, record};
 
 /// A text of a record for a table.
@@ -67,25 +63,4 @@ pub fn refusal(done: &Done) {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_owned()
-}
-
-/// Spend by one label, read back from Envoy's stats.
-pub fn spend(series: &[Series], label: &str) {
-    println!("\n  by {label}");
-    for (value, nanos) in spend_by(series, label) {
-        println!("    {value:<24} {:>14}", money::usd(nanos * 1000));
-    }
-}
-
-/// Nano-USD by the values of a label that is a view of its own.
-pub fn spend_by(series: &[Series], label: &str) -> BTreeMap<String, u128> {
-    let mut sums = BTreeMap::new();
-    let in_view = |series: &&Series| {
-        series.name == "tollgate_cost_nanousd" && series.labels.get("view").is_some_and(|view| view == label)
-    };
-    for one in series.iter().filter(in_view) {
-        let value = one.labels.get(label).cloned().unwrap_or_default();
-        *sums.entry(value).or_insert(0) += one.value as u128;
-    }
-    sums
 }

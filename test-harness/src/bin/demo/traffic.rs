@@ -62,6 +62,9 @@ impl Call {
     pub fn request(&self) -> Request {
         let mut headers =
             Headers::from_iter([("content-type", "application/json"), ("x-feature", self.feature)]);
+        headers.push("x-customer-id", self.customer());
+        // Agents often pass their workflow on as baggage, which tracing libraries carry along.
+        headers.push("baggage", format!("workflow={}", self.workflow()));
         if let Some(team) = self.team {
             headers.push("x-team", team);
         }
@@ -71,6 +74,14 @@ impl Call {
             body: self.body().to_string().into_bytes(),
             ..Request::default()
         }
+    }
+
+    fn customer(&self) -> &'static str {
+        if self.question.len() % 2 == 0 { "acme" } else { "initech" }
+    }
+
+    fn workflow(&self) -> &'static str {
+        if self.streamed { "chat" } else { "nightly-digest" }
     }
 
     fn path(&self) -> String {
