@@ -13,9 +13,11 @@
 
 pub mod allocate;
 pub mod amount;
+pub mod counts;
 pub mod csv_in;
 pub mod dimension;
 pub mod export;
+pub mod focus;
 pub mod fold;
 pub mod ids;
 pub mod journal;

@@ -2,6 +2,7 @@
 
 mod export;
 mod finance;
+mod focus;
 mod report;
 mod verify;
 
@@ -38,8 +39,15 @@ pub const LOGS: &[Opt] = &[
     Opt::new("--line", "FORMAT", "Envoy's format string of lines of plain text"),
 ];
 
-const COMMANDS: &[Command] =
-    &[report::REPORT, finance::ALLOCATE, finance::MARGIN, verify::VERIFY, export::EXPORT, generate::GENERATE];
+const COMMANDS: &[Command] = &[
+    report::REPORT,
+    finance::ALLOCATE,
+    finance::MARGIN,
+    verify::VERIFY,
+    export::EXPORT,
+    focus::FOCUS,
+    generate::GENERATE,
+];
 
 /// Runs what the first argument names.
 pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {

@@ -141,6 +141,32 @@ impl<'a> Draft<'a> {
                 take!(self.saved_by_cache, value.usd(), "tollgate.cost.saved_by_cache_usd")
             }
             "tollgate.cost.lines" => take_list(&mut self.lines, amounts(value), "tollgate.cost.lines"),
+            _ => self.take_tokens(key, value),
+        }
+    }
+
+    /// Counts that OpenTelemetry has no names for.
+    fn take_tokens(&mut self, key: &str, value: Scalar<'a>) -> Taken {
+        let tokens = &mut self.tokens;
+        match key {
+            "tollgate.usage.video_input_tokens" => {
+                take!(tokens.video_input, value.whole(), "tollgate.usage.video_input_tokens")
+            }
+            "tollgate.usage.video_output_tokens" => {
+                take!(tokens.video_output, value.whole(), "tollgate.usage.video_output_tokens")
+            }
+            "tollgate.usage.cache_read_audio_tokens" => {
+                take!(tokens.cache_read_audio, value.whole(), "tollgate.usage.cache_read_audio_tokens")
+            }
+            "tollgate.usage.cache_read_image_tokens" => {
+                take!(tokens.cache_read_image, value.whole(), "tollgate.usage.cache_read_image_tokens")
+            }
+            "tollgate.usage.cache_read_video_tokens" => {
+                take!(tokens.cache_read_video, value.whole(), "tollgate.usage.cache_read_video_tokens")
+            }
+            "tollgate.usage.citation_tokens" => {
+                take!(tokens.citation, value.whole(), "tollgate.usage.citation_tokens")
+            }
             _ => Taken::No,
         }
     }

@@ -1,35 +1,62 @@
 //! Engines and validators of others, which judge what `tollgate` writes: packages of Python.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{clear, python, target_dir};
+use super::{clear, target_dir};
+use crate::run::Job;
 
 /// DuckDB and ClickHouse as libraries, and a translator of SQL for BigQuery's.
 const ENGINES: [&str; 3] = ["duckdb==2.0.0", "chdb==4.4.0", "sqlglot==18.17.0"];
-/// The FinOps foundation's own. It builds one of its dependencies, so it may not be had everywhere.
-const FOCUS: [&str; 1] = ["focus-validator==1.0.0"];
+/// The FinOps foundation's own, which knows FOCUS 1.2 from 2.x on and then needs Python 3.12; with a pyarrow that fits the NumPy
+/// it asks for.
+const FOCUS: [&str; 2] = ["focus-validator==2.2.1", "pyarrow==18.1.0"];
 
 /// Makes sure that the engines are there, and returns the folder for `PYTHONPATH`.
 pub fn engines() -> Result<PathBuf, String> {
-    fetch(&ENGINES)
+    fetch("python3", &ENGINES)
 }
 
-/// Makes sure that the validator of FOCUS is there, and returns the folder for `PYTHONPATH`.
+/// Makes sure that the validator of FOCUS is there, and returns its folder. The Python that it needs is named in the file
+/// `tollgate-python` there.
 pub fn focus_validator() -> Result<PathBuf, String> {
-    fetch(&FOCUS)
+    let python = newer_python()?;
+    let home = fetch(&python, &FOCUS)?;
+    fs::write(home.join("tollgate-python"), &python)
+        .map_err(|error| format!("cannot write to `{}`: {error}", home.display()))?;
+    Ok(home)
+}
+
+/// A Python of 3.12 or later, by its name or by pyenv.
+fn newer_python() -> Result<String, String> {
+    let names = ["python3", "python3.12", "python3.13", "python3.14"].map(str::to_owned);
+    let pyenv = || {
+        let root = Job::new("pyenv").args(["root"]).capture().unwrap_or_default();
+        let versions = Job::new("pyenv").args(["versions", "--bare"]).capture().unwrap_or_default();
+        let path =
+            |version: &str| Path::new(root.trim()).join("versions").join(version.trim()).join("bin/python3");
+        versions.lines().map(|version| path(version).to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let fits = |python: &String| {
+        let asked = Job::new(python).args(["-c", "import sys; sys.exit(sys.version_info < (3, 12))"]);
+        asked.capture().is_ok()
+    };
+    let found = names.into_iter().find(fits).or_else(|| pyenv().into_iter().find(fits));
+    found.ok_or_else(|| "the validator of FOCUS needs Python 3.12 or later, which is not here".to_owned())
 }
 
 /// The versions are part of the folder's name.
-fn fetch(packages: &[&str]) -> Result<PathBuf, String> {
-    let home = target_dir().join("tools").join(packages.join("-").replace("==", "-"));
+fn fetch(python: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let name = packages.join("-").replace("==", "-");
+    let home = target_dir().join("tools").join(&name);
     if !home.is_dir() {
-        let half = home.with_file_name(format!("{}.part", packages.join("-").replace("==", "-")));
+        let half = home.with_file_name(format!("{name}.part"));
         clear(&half)?;
         println!("fetching {} by pip", packages.join(", "));
         let into = half.to_string_lossy();
         let asked = ["-m", "pip", "install", "--quiet", "--prefer-binary", "--target", &into];
-        python([asked.as_slice(), packages].concat())
+        let job = Job::new(python).args([asked.as_slice(), packages].concat());
+        job.capture()
             .map_err(|why| format!("{0} is missing; tried `pip install {0}`: {why}", packages.join(" ")))?;
         fs::rename(&half, &home).map_err(|error| format!("cannot make `{}`: {error}", home.display()))?;
     }
