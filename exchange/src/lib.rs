@@ -11,6 +11,7 @@ mod admin;
 mod bill;
 mod config;
 mod exchange;
+mod feed;
 mod head;
 mod outbox;
 mod refresh;
@@ -26,6 +27,7 @@ pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
 pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
+pub use feed::{Arrival, PriceFeed, PriceSource, Streak};
 pub use head::{Head, HeaderPairs};
 pub use outbox::Outbox;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
@@ -33,4 +35,6 @@ pub use reply::LocalReply;
 pub use settle::{AnsweredBy, Counts, Finish, Settled};
 pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use store::{HttpCall, Settlement, admission_call, parse_admission};
+/// Prices that have arrived, as [`PriceFeed`] hands them on.
+pub use tollgate_pricing::Refreshed;
 pub use usage::{UsageBatch, Window};

@@ -44,6 +44,8 @@ pub enum Buffer {
 /// How grave a log line is.
 #[derive(Clone, Copy)]
 pub enum Level {
+    /// Something is as it should be, and new.
+    Info = 2,
     /// Something degrades.
     Warn = 3,
     /// Something fails.

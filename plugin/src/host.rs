@@ -1,7 +1,7 @@
 //! What the exchange asks of a host, on top of the ABI.
 
 use crate::abi::{self, Headers, Map};
-use tollgate_exchange::{AdminAnswer, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
+use tollgate_exchange::{AdminAnswer, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink, PriceSource};
 use tollgate_policy::{SharedStore, StoreFailure, Swap};
 use tollgate_record::Timestamp;
 
@@ -49,6 +49,11 @@ pub fn send(call: &HttpCall) -> Option<u32> {
         ("content-type", call.content_type),
     ];
     abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()
+}
+
+/// Asks for a price file; the number under which its answer will come.
+pub fn fetch(source: &PriceSource, headers: &[(&str, &str)]) -> Option<u32> {
+    abi::http_call(&source.cluster, headers, &[], source.timeout_ms).ok()
 }
 
 /// Shared data, as a ledger's store.

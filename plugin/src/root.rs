@@ -3,11 +3,13 @@
 use crate::abi::{self, Level};
 use crate::host::{self, ProxyStats, SharedData};
 use std::rc::Rc;
+use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, HeaderPairs, Outbox, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
+    AdminAnswer, HeaderPairs, Outbox, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
+    parse_admission,
 };
 use tollgate_policy::{
-    Admission, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
+    Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
 };
 use tollgate_record::Timestamp;
 
@@ -20,6 +22,8 @@ pub struct Root {
     /// When that was last merged by tick.
     flushed: Option<Timestamp>,
     ids: Option<ReservationId>,
+    /// The configuration as it came, where prices may arrive for it later.
+    json: Vec<u8>,
 }
 
 const TICK_MS: u32 = 250;
@@ -27,7 +31,7 @@ const TICK_MS: u32 = 250;
 impl Root {
     /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
     pub fn configure(json: &[u8]) -> Option<Self> {
-        match Rules::compile(json) {
+        match compile(json, None) {
             Ok(rules) => {
                 declare_record();
                 if abi::tick_every(TICK_MS).is_err() {
@@ -37,13 +41,22 @@ impl Root {
                     );
                 }
                 warn_of_forgetful_quotas(&rules);
+                let json = rules.refresh.as_ref().map(|_| json.to_vec()).unwrap_or_default();
                 let usage = rules.admin.is_some().then(UsageBatch::default);
-                Some(Self { rules: Rc::new(rules), stats: Stats::default(), usage, flushed: None, ids: None })
+                Some(Self { rules, stats: Stats::default(), usage, flushed: None, ids: None, json })
             }
             Err(error) => {
                 abi::log(Level::Error, &format!("tollgate: configuration refused: {error}"));
                 None
             }
+        }
+    }
+
+    /// Prices calls from now on with what has arrived. Calls that are under way keep the rules that admitted them.
+    pub fn reprice(&mut self, prices: &Arc<Refreshed>) {
+        // It compiled before; if it ever did not, the old prices would stay.
+        if let Ok(rules) = compile(&self.json, Some(prices)) {
+            self.rules = rules;
         }
     }
 
@@ -126,6 +139,16 @@ impl Root {
             self.stats.count_error("store", &mut ProxyStats);
         }
     }
+}
+
+/// Both callers share one copy of the compiler's code.
+#[inline(never)]
+fn compile(json: &[u8], prices: Option<&Arc<Refreshed>>) -> Result<Rc<Rules>, ConfigError> {
+    let rules = Rules::compile(json)?;
+    Ok(Rc::new(match prices {
+        Some(prices) => rules.with_prices(prices),
+        None => rules,
+    }))
 }
 
 /// Puts a settlement for a remote store into the outbox.

@@ -1,6 +1,7 @@
 //! One VM: its roots and streams, and the callbacks by context.
 
 use crate::abi::{self, Body, Buffer, Headers, Map};
+use crate::feeds::{Answer, Feeds};
 use crate::host;
 use crate::root::{Root, millis};
 use crate::stream::Stream;
@@ -22,6 +23,8 @@ pub struct Vm {
     outbox: Outbox<Settlement>,
     /// Counts tokens that nobody reported. It is as good as nothing unless it is compiled in.
     vocabulary: Vocabulary,
+    /// Prices that arrive. They outlive the configuration too.
+    feeds: Feeds,
 }
 
 /// Some 400 bytes each: what a busy worker settles in a few minutes without its store.
@@ -38,6 +41,7 @@ impl Default for Vm {
             calls: HashMap::new(),
             outbox,
             vocabulary: Vocabulary::default(),
+            feeds: Feeds::default(),
         }
     }
 }
@@ -60,7 +64,10 @@ impl Vm {
         } else {
             abi::buffer(Buffer::Configuration, 0, size).unwrap_or_default()
         };
-        let configured = Root::configure(&json);
+        let mut configured = Root::configure(&json);
+        if let Some(new) = &mut configured {
+            self.feeds.adopt(root, new);
+        }
         let accepted = configured.is_some();
         self.roots.extend(configured.map(|new| (root, new)));
         accepted
@@ -94,6 +101,7 @@ impl Vm {
             self.expect_answer(context, before, after);
         }
         let _same_as_before = abi::set_context(root_id);
+        self.feeds.tick(root_id, &mut self.roots, now);
     }
 
     /// Notes which stream waits for which answer, after a callback that may have asked a store.
@@ -179,12 +187,20 @@ impl Vm {
     pub fn call_answered(&mut self, root_id: u32, token: u32, size: usize) {
         let headers = HeaderPairs::parse(abi::headers(Map::CallResponse).unwrap_or_default());
         let status = headers.text(":status").and_then(|status| status.parse().ok());
+        let now = host::now();
+        if self.feeds.answered(
+            token,
+            &Answer { status, etag: headers.text("etag"), size },
+            &mut self.roots,
+            now,
+        ) {
+            return;
+        }
         let body = if size == 0 {
             Vec::new()
         } else {
             abi::buffer(Buffer::CallResponse, 0, size).unwrap_or_default()
         };
-        let now = host::now();
         let Some(context) = self.calls.remove(&token) else {
             let root = self.roots.get_mut(&root_id);
             match (self.outbox.answered(token, millis(now), |load| load.taken(status, &body)), root) {
@@ -216,6 +232,7 @@ impl Vm {
         {
             root.flush_usage();
             self.outbox.forget(context);
+            self.feeds.forget(context, &self.roots);
         }
     }
 

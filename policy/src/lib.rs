@@ -23,4 +23,4 @@ pub use quota::{
 };
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
-pub use window::{Unit, Window, Zone};
+pub use window::{Unit, Window, Zone, duration};

@@ -76,11 +76,13 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "prices",
-        usage: "prices [--against LOG...]",
+        usage: "prices [--against LOG... | --export FILE [PROVIDER...]]",
         help: "rebuild the price catalogue from its sources; prints what changed and where they disagree\n\
                --against [--by TAG] [--config FILE] [--catalogue FILE] LOG... instead shows what past calls would\n\
                have cost at the catalogue's prices as they stand now, or at those of the file: by the month, team\n\
                (or the tags named) and model.\n\
+               --export FILE [PROVIDER...] writes the catalogue, or some providers' part of it, as one file for\n\
+               `pricing.refresh`.\n\
                --wheels DIR takes the sources' packages from a folder.",
         run: prices::run,
     },

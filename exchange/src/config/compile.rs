@@ -1,19 +1,22 @@
 //! Raw configuration -> rules that cannot be invalid.
 
+use super::pricing::{adjustments, price_book, refresh, trusted, unknown_model};
 use super::raw::{
-    RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawOverride, RawPricing,
-    RawResponseHeaders, RawStreamCounts, RawUnknownModel, RawUnmetered, RawUpstream,
+    RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawResponseHeaders,
+    RawStreamCounts, RawUnmetered, RawUpstream,
 };
 use super::structs::from_struct;
 use crate::admin::Admin;
+use crate::feed::PriceSource;
 use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, Object, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
 };
-use tollgate_pricing::{CardBuilder, Factor, Override, PriceBook, PriceError, Prices};
+use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
 use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, Pointers, StreamCounts, Vocabulary};
 
@@ -38,7 +41,8 @@ pub struct Rules {
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
     pub prices: PriceBook,
-
+    /// Where prices come from while the filter runs.
+    pub refresh: Option<PriceSource>,
     /// What happens to a call whose model neither catalogue nor configuration knows.
     pub unknown_model: UnknownModel,
     /// Discounts and mark-ups, in order.
@@ -122,7 +126,7 @@ pub enum UnknownModel {
 /// A discount or a mark-up on the calls that `when` selects.
 #[derive(Debug)]
 pub struct Adjustment {
-    when: Selector,
+    pub(super) when: Selector,
     /// What list prices are multiplied by.
     pub factor: Factor,
     /// The same as the configuration has it: in percent, below zero for a discount.
@@ -247,6 +251,7 @@ impl Rules {
             stores,
             price_version: prices.version().to_owned(),
             prices,
+            refresh: refresh(&raw.pricing.0)?,
             unknown_model: unknown_model(&raw.pricing.0),
             adjustments,
             trusted_costs: trusted(&raw.pricing.0),
@@ -260,6 +265,14 @@ impl Rules {
             needs_route,
             version,
         })
+    }
+
+    /// The same rules with prices that have arrived.
+    #[must_use]
+    pub fn with_prices(mut self, prices: &Arc<Refreshed>) -> Self {
+        self.prices = self.prices.refreshed(Arc::clone(prices));
+        self.price_version = self.prices.version().to_owned();
+        self
     }
 
     /// The parts of a record that are also set as plain strings, by the property's name.
@@ -315,7 +328,7 @@ fn digest(value: &Value) -> String {
     })
 }
 
-fn each<R, T>(
+pub(super) fn each<R, T>(
     path: &str,
     raw: &[R],
     compile: impl Fn(&R) -> Result<T, ConfigError>,
@@ -394,50 +407,9 @@ fn dialect(name: &str) -> Result<DialectName, ConfigError> {
     })
 }
 
-fn price_book(raw: &RawPricing) -> Result<PriceBook, ConfigError> {
-    let overrides = each("pricing.overrides", &raw.overrides, |Object(raw)| {
-        if raw.free != raw.rates.is_empty() {
-            return Err(ConfigError::new("", "needs either `rates` or `free: true`"));
-        }
-        override_of(raw).map_err(|e| ConfigError::new("", e.to_string()))
-    })?;
-    Ok(PriceBook::new(overrides))
-}
-
-fn override_of(raw: &RawOverride) -> Result<Override, PriceError> {
-    if raw.free {
-        return Override::free(&raw.provider, &raw.model);
-    }
-    let rates =
-        raw.rates.iter().try_fold(Prices::new(), |prices, (class, usd)| prices.rate(class, &usd.0))?;
-    Override::priced(&raw.provider, &raw.model, &CardBuilder::new().list(rates))
-}
-
-fn unknown_model(raw: &RawPricing) -> UnknownModel {
-    match &raw.unknown_model {
-        RawUnknownModel::Record => UnknownModel::Record,
-        RawUnknownModel::Deny => UnknownModel::Deny,
-        RawUnknownModel::PriceAs(model) => UnknownModel::PriceAs(model.clone()),
-    }
-}
-
-fn adjustments(raw: &RawPricing, tag_names: &[String]) -> Result<Vec<Adjustment>, ConfigError> {
-    each("pricing.adjustments", &raw.adjustments, |Object(raw)| {
-        let when = Selector::compile(&raw.when, tag_names).map_err(|e| e.within("when"))?;
-        let factor =
-            Factor::from_percent(&raw.percent.0).map_err(|e| ConfigError::new("percent", e.to_string()))?;
-        Ok(Adjustment { when, factor, percent: raw.percent.0.clone() })
-    })
-}
-
 fn admin(raw: &RawConfig) -> Result<Option<Admin>, ConfigError> {
     let compiled = raw.admin.as_ref().map(Admin::compile);
     compiled.transpose().map_err(|e| e.within("admin"))
-}
-
-fn trusted(raw: &RawPricing) -> Vec<String> {
-    let default = || ["openrouter", "perplexity", "x_ai"].map(str::to_owned).to_vec();
-    raw.trust_reported_cost.clone().unwrap_or_else(default)
 }
 
 fn views(raw: &RawEmit, tags: &TagRules) -> Result<Vec<View>, ConfigError> {

@@ -1,6 +1,7 @@
 //! The configuration: as the user wrote it (`raw`), and as rules that cannot be invalid (`compile`).
 
 mod compile;
+mod pricing;
 mod raw;
 mod structs;
 

@@ -102,6 +102,8 @@ pub(super) struct RawPricing {
     pub trust_reported_cost: Option<Vec<String>>,
     pub overrides: Vec<Object<RawOverride>>,
     pub adjustments: Vec<Object<RawAdjustment>>,
+    /// Read by hand in `pricing.rs`: a type of its own would weigh 10 KB in the plugin.
+    pub refresh: Option<BTreeMap<String, String>>,
 }
 
 /// What happens to a call whose model nobody knows.

@@ -81,6 +81,43 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"pricing":{"overrides":[{"provider":"p","model":"m"}]}}"#,
             "pricing.overrides[0]: needs either `rates` or `free: true`",
         ),
+        (
+            r#"{"pricing":{"overrides":[{"provider":"p","model":"m","rates":{"input":"-1"}}]}}"#,
+            "pricing.overrides[0].rates.input: must not be below zero: `-1`",
+        ),
+        (
+            r#"{"pricing":{"overrides":[{"provider":"p","model":"m","rates":{"inputs":"1"}}]}}"#,
+            "pricing.overrides[0].rates.inputs: unknown class of tokens or units: `inputs`",
+        ),
+        (
+            r#"{"pricing":{"overrides":[{"provider":"p","model":"a*b","free":true}]}}"#,
+            "pricing.overrides[0].model: ",
+        ),
+        (r#"{"pricing":{"refresh":{"path":"/p"}}}"#, "pricing.refresh: missing field `cluster`"),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"","path":"/p"}}}"#,
+            "pricing.refresh.cluster: must not be empty",
+        ),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"c","path":"p"}}}"#,
+            "pricing.refresh.path: must begin with `/`",
+        ),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"c","path":"/p","every":"5"}}}"#,
+            "pricing.refresh.every: `5` is no duration from 1s to 366d such as 90s",
+        ),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"c","path":"/p","every":"month"}}}"#,
+            "pricing.refresh.every: `month` is no duration",
+        ),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"c","path":"/p","timeout":"2m"}}}"#,
+            "pricing.refresh.timeout: is longer than 60s",
+        ),
+        (
+            r#"{"pricing":{"refresh":{"cluster":"c","path":"/p","etag":"x"}}}"#,
+            "pricing.refresh.etag: unknown field `etag`, expected one of `cluster`",
+        ),
         (r#"{"pricing":{"adjustments":[{"percent":"-101"}]}}"#, "pricing.adjustments[0].percent: "),
         (
             r#"{"emit":{"views":[["taem"]]}}"#,

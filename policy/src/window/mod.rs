@@ -139,7 +139,11 @@ fn weekday(name: &str) -> Result<i64, String> {
     place.ok_or_else(|| format!("unknown day `{name}`, expected one of {}", WEEKDAYS.join(", ")))
 }
 
-fn duration(text: &str) -> Result<i64, String> {
+/// Reads a duration such as `90s` or `6h`, from 1 s to 366 days, in seconds. The error is a sentence without a path.
+///
+/// # Errors
+/// No number, an unknown unit, or too short or long a time.
+pub fn duration(text: &str) -> Result<i64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text.strip_prefix(digits).unwrap_or(text);
     let seconds = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, s)| *s);

@@ -254,8 +254,8 @@ fn http_call(
     caller: Caller<'_, World>,
     cluster: u32,
     cluster_size: u32,
-    _headers: u32,
-    _headers_size: u32,
+    headers: u32,
+    headers_size: u32,
     body: u32,
     body_size: u32,
     _trailers: u32,
@@ -265,7 +265,8 @@ fn http_call(
 ) -> Result<u32> {
     HostCall::enter(caller, "proxy_http_call", |host| {
         let (cluster, body) = (host.text(cluster, cluster_size)?, host.read(body, body_size)?);
-        let Some(number) = host.world().dispatch(&cluster, body, timeout_ms) else {
+        let headers = parse_map(&host.read(headers, headers_size)?);
+        let Some(number) = host.world().dispatch(&cluster, &headers, &body, timeout_ms) else {
             return Ok(status::BAD_ARGUMENT);
         };
         host.write(token, &number.to_le_bytes())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::faults::Faults;
 use crate::costs::Costs;
 use crate::http::{Headers, Reply, When};
+use crate::scenario::store_call;
 use crate::store::naming_the_call;
 
 /// Statuses of the ABI.
@@ -80,7 +81,8 @@ pub struct World {
     pub clusters: Vec<String>,
     /// What they answer.
     pub cluster_reply: Reply,
-    pub cluster_bodies: Vec<Vec<u8>>,
+    /// What they got.
+    pub cluster_calls: Vec<String>,
     /// The answer that a callback is about.
     pub answer: Option<(Headers, Vec<u8>)>,
     pub log: Vec<String>,
@@ -160,12 +162,26 @@ impl World {
     }
 
     /// Takes a call to a cluster and plans its answer. Nothing where there is no such cluster.
-    pub fn dispatch(&mut self, cluster: &str, body: Vec<u8>, timeout_ms: u32) -> Option<u32> {
+    pub fn dispatch(
+        &mut self,
+        cluster: &str,
+        headers: &Headers,
+        body: &[u8],
+        timeout_ms: u32,
+    ) -> Option<u32> {
         if !self.clusters.iter().any(|name| name == cluster) {
             return None;
         }
-        let reply = naming_the_call(&self.cluster_reply, &body);
-        self.cluster_bodies.push(body);
+        let reply = naming_the_call(&self.cluster_reply, body);
+        let text = |name: &str| headers.text(name).unwrap_or_default();
+        let (method, path) = (text(":method"), text(":path"));
+        // As on the wire, where HTTP/1 has no `:authority`.
+        let sent = headers.0.iter().map(|(name, value)| match name.as_str() {
+            ":authority" => ("host".to_owned(), value.clone()),
+            _ => (name.clone(), value.clone()),
+        });
+        let sent = sent.filter(|(name, _)| !name.starts_with(':')).collect();
+        self.cluster_calls.push(store_call(&method, &path, &sent, body));
         self.last_token += 1;
         let (wait_ns, timeout_ns) =
             (self.cluster_reply.wait.as_nanos() as u64, u64::from(timeout_ms) * 1_000_000);

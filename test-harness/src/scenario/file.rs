@@ -58,14 +58,24 @@ pub struct Case {
     pub name: String,
     /// Given to the running filter before the calls.
     pub reconfigure: Option<Reconfigure>,
+    /// Passes before the calls.
+    #[serde(default)]
+    pub wait_ms: u64,
     /// In order.
     #[serde(default)]
     pub calls: Vec<Call>,
+    /// Passes after the calls.
+    #[serde(default)]
+    pub then_wait_ms: u64,
     /// By how much series grow over the case: `tollgate_requests;team=search: 2`. Labels that are not named
     /// are summed over.
     #[serde(default)]
     pub stats: BTreeMap<String, f64>,
-    /// Texts that each stand in the body of some call to the store, up to the end of the case.
+    /// By how much they grow at least, where it depends on the time.
+    #[serde(default)]
+    pub stats_at_least: BTreeMap<String, f64>,
+    /// Texts that each stand in some call to the store, up to the end of the case: `GET /path`, a header as
+    /// `name: value`, or a part of the body.
     #[serde(default)]
     pub store_got: Vec<String>,
 }

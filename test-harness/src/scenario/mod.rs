@@ -12,13 +12,15 @@ pub mod on_envoy;
 pub mod on_host;
 pub mod run;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::Error;
 use crate::costs::Costs;
 use crate::envoy::Reload;
 use crate::envoy::config::Plugin;
-use crate::http::{Reply, Request, Response, Seen};
+use crate::http::{Headers, Reply, Request, Response, Seen};
 use crate::stats::Series;
 
 pub use check::field;
@@ -30,12 +32,20 @@ pub trait Engine {
     fn call(&mut self, request: &Request, reply: &Reply) -> Result<Outcome, Error>;
     /// What the stand-in of the store's cluster answers from now on.
     fn answer_as_store(&mut self, reply: &Reply);
-    /// The bodies that the store has got since the last time, as far as they have come.
-    fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error>;
+    /// The calls that the store has got since the last time, as far as they have come: see [`store_call`].
+    fn take_store_calls(&mut self) -> Result<Vec<String>, Error>;
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) -> Result<(), Error>;
     /// All of Tollgate's stats as they are now.
     fn series(&mut self) -> Result<Vec<Series>, Error>;
     /// Gives the filter another configuration while it runs.
     fn reconfigure(&mut self, plugin: Plugin) -> Result<Reload, Error>;
+}
+
+/// A call to a store as text: `GET /path`, a line for each header, an empty line, the body.
+pub fn store_call(method: &str, path: &str, headers: &Headers, body: &[u8]) -> String {
+    let lines = headers.0.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value)));
+    format!("{method} {path}\n{}\n{}", lines.collect::<String>(), String::from_utf8_lossy(body))
 }
 
 /// What came of one call.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Engine, File, Outcome};
+use super::{Engine, File, Outcome, store_call};
 use crate::Error;
 use crate::client;
 use crate::envoy::config::{Places, Plugin};
 use crate::envoy::{Envoy, Reload, Setup};
-use crate::http::{Reply, Request};
+use crate::http::{Reply, Request, Seen};
 use crate::stats::Series;
 use crate::store::{naming_the_call, willing};
 use crate::upstream::Upstream;
@@ -84,8 +84,15 @@ impl Engine for OnEnvoy {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = reply.clone();
     }
 
-    fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.store.take_seen().into_iter().map(|seen| seen.body).collect())
+    fn take_store_calls(&mut self) -> Result<Vec<String>, Error> {
+        let seen = self.store.take_seen();
+        let call = |seen: &Seen| store_call(&seen.method, &seen.path, &seen.headers, &seen.body);
+        Ok(seen.iter().map(call).collect())
+    }
+
+    fn pass(&mut self, time: Duration) -> Result<(), Error> {
+        std::thread::sleep(time);
+        Ok(())
     }
 
     fn series(&mut self) -> Result<Vec<Series>, Error> {

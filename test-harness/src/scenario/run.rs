@@ -78,13 +78,15 @@ fn run_case(file: &File, case: &Case, engine: &mut dyn Engine) -> Result<Vec<Str
             found.push(format!("the new configuration was {verdict:?}, expected {:?}", change.expect));
         }
     }
-    let before = if case.stats.is_empty() { Vec::new() } else { engine.series()? };
+    let before = if asks_for_stats(case) { engine.series()? } else { Vec::new() };
+    engine.pass(Duration::from_millis(case.wait_ms))?;
     for (number, call) in case.calls.iter().enumerate() {
         for _ in 0..call.times {
             let lines = run_call(file, call, engine)?;
             found.extend(lines.into_iter().map(|line| format!("call {}: {line}", number + 1)));
         }
     }
+    engine.pass(Duration::from_millis(case.then_wait_ms))?;
     found.extend(grown(case, &before, engine)?);
     found.extend(not_stored(case, engine)?);
     Ok(found)
@@ -102,17 +104,15 @@ fn run_call(file: &File, call: &Call, engine: &mut dyn Engine) -> Result<Vec<Str
 /// The texts that the store has not got, after a while of patience.
 fn not_stored(case: &Case, engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
     let until = Instant::now() + FLUSH;
-    let mut bodies = Vec::new();
+    let mut got = Vec::new();
     loop {
-        bodies.extend(
-            engine.take_store_bodies()?.iter().map(|body| String::from_utf8_lossy(body).into_owned()),
-        );
-        let has = |text: &&String| bodies.iter().any(|body| body.contains(text.as_str()));
+        got.extend(engine.take_store_calls()?);
+        let has = |text: &&String| got.iter().any(|call| call.contains(text.as_str()));
         let missing: Vec<&String> = case.store_got.iter().filter(|text| !has(text)).collect();
         if missing.is_empty() || Instant::now() > until {
             return Ok(missing
                 .iter()
-                .map(|text| format!("the store never got `{text}`; it got {bodies:?}"))
+                .map(|text| format!("the store never got `{text}`; it got {got:?}"))
                 .collect());
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -123,9 +123,11 @@ fn not_stored(case: &Case, engine: &mut dyn Engine) -> Result<Vec<String>, Error
 fn grown(case: &Case, before: &[Series], engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
     let until = Instant::now() + FLUSH;
     loop {
-        let now = if case.stats.is_empty() { Vec::new() } else { engine.series()? };
-        let wrong: Vec<String> =
-            case.stats.iter().filter_map(|(name, &by)| wrong_growth(name, by, before, &now)).collect();
+        let now = if asks_for_stats(case) { engine.series()? } else { Vec::new() };
+        let exact = case.stats.iter().filter_map(|(name, &by)| wrong_growth(name, by, by, before, &now));
+        let some = &case.stats_at_least;
+        let some = some.iter().filter_map(|(name, &by)| wrong_growth(name, by, f64::MAX, before, &now));
+        let wrong: Vec<String> = exact.chain(some).collect();
         if wrong.is_empty() || Instant::now() > until {
             return Ok(wrong);
         }
@@ -133,10 +135,14 @@ fn grown(case: &Case, before: &[Series], engine: &mut dyn Engine) -> Result<Vec<
     }
 }
 
-fn wrong_growth(name: &str, by: f64, before: &[Series], now: &[Series]) -> Option<String> {
+fn asks_for_stats(case: &Case) -> bool {
+    !(case.stats.is_empty() && case.stats_at_least.is_empty())
+}
+
+fn wrong_growth(name: &str, by: f64, most: f64, before: &[Series], now: &[Series]) -> Option<String> {
     let pattern = Series::from_wire_name(name, by);
     let grown = stats::sum(now, &pattern) - stats::sum(before, &pattern);
-    (grown != by).then(|| {
+    (grown < by || grown > most).then(|| {
         let of_name: Vec<String> =
             now.iter().filter(|s| s.name == pattern.name).map(Series::to_string).collect();
         format!("stats: `{name}` grew by {grown}, expected {by}; now there are {of_name:?}")

@@ -3,6 +3,7 @@
 
 mod amount;
 mod decisions;
+mod export;
 #[path = "../../../pricing/src/file.rs"]
 mod file;
 mod genai;
@@ -37,11 +38,12 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let wheels = match args {
         [] => packages::fetch()?,
         [first, rest @ ..] if first == "price" => return price::run(rest),
+        [first, rest @ ..] if first == "--export" => return export::run(rest, &catalogue()),
         [first, rest @ ..] if first == "--against" => return price::ask_logs("against", rest),
         [flag, folder] if flag == "--wheels" => packages::in_folder(Path::new(folder))?,
         _ => {
             return Err(format!(
-                "unknown arguments `{}`, expected none, `--against LOG...` or `--wheels DIR`",
+                "unknown arguments `{}`, expected none, `--against LOG...`, `--export FILE` or `--wheels DIR`",
                 args.join(" ")
             ));
         }

@@ -65,11 +65,17 @@ impl Engine for Host {
         self.world().cluster_reply = reply.clone();
     }
 
-    fn take_store_bodies(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+    fn take_store_calls(&mut self) -> Result<Vec<String>, Error> {
         // What goes out by tick goes out within a second.
         let until = self.world().now_ns + 1_000_000_000;
         self.pass_time(until)?;
-        Ok(std::mem::take(&mut self.world().cluster_bodies))
+        Ok(std::mem::take(&mut self.world().cluster_calls))
+    }
+
+    fn pass(&mut self, time: Duration) -> Result<(), Error> {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let until = self.world().now_ns.saturating_add(nanos);
+        self.pass_time(until)
     }
 
     fn series(&mut self) -> Result<Vec<Series>, Error> {

@@ -5,7 +5,8 @@ use crate::Error;
 
 /// What comes with time.
 enum Due {
-    Tick(u32),
+    /// Of every root whose period ends at that time.
+    Ticks,
     Answer(u32),
 }
 
@@ -16,7 +17,7 @@ impl Host {
             let now = self.world().now_ns;
             self.world().now_ns = at.max(now);
             match due {
-                Due::Tick(root) => self.call::<u32, ()>("proxy_on_tick", root, root)?,
+                Due::Ticks => self.tick_all(at)?,
                 Due::Answer(token) => self.deliver(token)?,
             }
         }
@@ -32,9 +33,16 @@ impl Host {
             (world.now_ns / period + 1) * period
         };
         let periods = world.tick_ms.iter().filter(|(_, period)| **period > 0);
-        let ticks = periods.map(|(&root, &period)| (next(period), Due::Tick(root)));
+        let ticks = periods.map(|(_, &period)| (next(period), Due::Ticks));
         let answers = world.dispatched.iter().map(|call| (call.due_ns, Due::Answer(call.token)));
         ticks.chain(answers).min_by_key(|(at, _)| *at)
+    }
+
+    fn tick_all(&mut self, at: u64) -> Result<(), Error> {
+        let ends = |period: u32| period > 0 && at.is_multiple_of(u64::from(period) * 1_000_000);
+        let roots: Vec<u32> =
+            self.world().tick_ms.iter().filter(|(_, period)| ends(**period)).map(|(root, _)| *root).collect();
+        roots.into_iter().try_for_each(|root| self.call::<u32, ()>("proxy_on_tick", root, root))
     }
 
     /// The answer to a call of the plugin's; none where the stream that waited for it is gone.
