@@ -77,7 +77,7 @@ impl Call {
     }
 
     fn customer(&self) -> &'static str {
-        if self.question.len() % 2 == 0 { "acme" } else { "initech" }
+        if self.question.len().is_multiple_of(2) { "acme" } else { "initech" }
     }
 
     fn workflow(&self) -> &'static str {
