@@ -13,6 +13,7 @@
 
 pub mod allocate;
 pub mod amount;
+pub mod compare;
 pub mod counts;
 pub mod csv_in;
 pub mod dimension;
@@ -25,6 +26,7 @@ pub mod line;
 pub mod margin;
 pub mod movers;
 pub mod parquet;
+pub mod price;
 pub mod problem;
 pub mod render;
 pub mod row;
@@ -34,6 +36,7 @@ pub mod spend;
 pub mod sums;
 pub mod table;
 pub mod verify;
+pub mod whatif;
 pub mod workflows;
 pub mod zone;
 

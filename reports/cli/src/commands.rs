@@ -4,6 +4,7 @@ mod export;
 mod finance;
 mod focus;
 mod report;
+mod tries;
 mod verify;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ const COMMANDS: &[Command] = &[
     finance::ALLOCATE,
     finance::MARGIN,
     verify::VERIFY,
+    tries::WHATIF,
+    tries::COMPARE,
     export::EXPORT,
     focus::FOCUS,
     generate::GENERATE,

@@ -1,0 +1,101 @@
+//! `tollgate whatif` and `tollgate compare`.
+
+use std::process::ExitCode;
+
+use tollgate_reports::compare::Compare;
+use tollgate_reports::whatif::WhatIf;
+use tollgate_reports::{Dimension, Lens, Range, Selection};
+
+use super::{Asked, Command, LOGS};
+use crate::args::{Args, Failure, Opt};
+use crate::output::{self, OUTPUT};
+use crate::run;
+
+pub const WHATIF: Command = Command {
+    name: "whatif",
+    usage: "whatif LOG... [--volume ...] [--model ...]",
+    help: "what calls would cost if there were more of them, or with another model\n\
+           tollgate whatif access.log --volume feature=answers:2 --model gpt-4.1=gpt-4.1-mini --by feature",
+    options: &[
+        &[
+            Opt::new(
+                "--volume",
+                "[NAME=VALUE:]N",
+                "N times the calls (a decimal), of some or all; may be given several times",
+            ),
+            Opt::new(
+                "--model",
+                "A=[PROVIDER/]B",
+                "the same tokens with model B at list price, and the discount that A had",
+            ),
+            Opt::new("--by", "NAME", "what to show it by (default feature)"),
+        ],
+        LOGS,
+        OUTPUT,
+    ],
+    run: whatif,
+};
+
+pub const COMPARE: Command = Command {
+    name: "compare",
+    usage: "compare LOG... --a FILTER --b FILTER",
+    help: "two sorts of calls beside each other, and whether the difference can be chance\n\
+           tollgate compare access.log --a prompt=v3 --b prompt=v4, or --at 2026-10-15 for before and after a day.",
+    options: &[
+        &[
+            Opt::new("--a", "NAME=VALUE", "before; may be given several times, all must hold"),
+            Opt::new("--b", "NAME=VALUE", "after"),
+            Opt::new("--at", "TIME", "instead of filters, or with them: before this instant, and from it on"),
+        ],
+        LOGS,
+        OUTPUT,
+    ],
+    run: compare,
+};
+
+fn whatif(args: &Args) -> Result<ExitCode, Failure> {
+    let Asked { logs, zone, selection } = Asked::new(args)?;
+    let by = Dimension::parse(args.value("--by").unwrap_or("feature"));
+    let mut whatif = WhatIf::new(by, Lens::new(zone), selection);
+    for text in args.values("--volume") {
+        whatif.volume(text).map_err(|why| Failure::Usage(format!("`--volume`: {why}")))?;
+    }
+    for text in args.values("--model") {
+        whatif.model(text).map_err(|why| Failure::Usage(format!("`--model`: {why}")))?;
+    }
+    if !args.has("--volume") && !args.has("--model") {
+        return Err(Failure::Usage("nothing changes: give `--volume` or `--model`".into()));
+    }
+    let (whatif, _) = run::read(&logs, || whatif.clone())?;
+    output::put(whatif.document(), args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(args: &Args) -> Result<ExitCode, Failure> {
+    let Asked { logs, zone, selection } = Asked::new(args)?;
+    let at = args.value("--at").map(|text| Range::parse(text, &zone)).transpose();
+    let at = at.map_err(|why| Failure::Usage(format!("`--at`: {why}")))?;
+    if at.is_none() && !(args.has("--a") && args.has("--b")) {
+        return Err(Failure::Usage("give `--a` and `--b`, or `--at`".into()));
+    }
+    let side = |option: &str, range: Range, when: &str| {
+        let mut filter = Selection::default();
+        filter.range = range;
+        for text in args.values(option) {
+            filter.filter(text).map_err(|why| Failure::Usage(format!("`{option}`: {why}")))?;
+        }
+        let names = args.values(option).map(str::to_owned).chain(at.map(|_| when.to_owned()));
+        Ok::<_, Failure>((names.collect::<Vec<_>>().join(", "), filter))
+    };
+    let instant = args.value("--at").unwrap_or_default();
+    let (before, after) = match at {
+        Some(at) => (Range { end: at.start, ..Range::ALL }, Range { start: at.start, ..Range::ALL }),
+        None => (Range::ALL, Range::ALL),
+    };
+    let one = side("--a", before, &format!("before {instant}"))?;
+    let other = side("--b", after, &format!("from {instant} on"))?;
+    let make = || Compare::new(Lens::new(zone.clone()), selection.clone(), one.clone(), other.clone());
+    let (compare, _) = run::read(&logs, make)?;
+    output::put(compare.document(), args)?;
+    Ok(ExitCode::SUCCESS)
+}
