@@ -20,6 +20,7 @@ pub mod dimension;
 pub mod export;
 pub mod focus;
 pub mod fold;
+pub mod forecast;
 pub mod ids;
 pub mod journal;
 pub mod line;

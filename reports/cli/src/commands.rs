@@ -3,6 +3,7 @@
 mod export;
 mod finance;
 mod focus;
+mod forecast;
 mod report;
 mod tries;
 mod verify;
@@ -45,6 +46,7 @@ const COMMANDS: &[Command] = &[
     finance::ALLOCATE,
     finance::MARGIN,
     verify::VERIFY,
+    forecast::FORECAST,
     tries::WHATIF,
     tries::COMPARE,
     export::EXPORT,
