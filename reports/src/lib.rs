@@ -29,6 +29,7 @@ pub mod movers;
 pub mod parquet;
 pub mod price;
 pub mod problem;
+pub mod reconcile;
 pub mod render;
 pub mod row;
 pub mod selection;

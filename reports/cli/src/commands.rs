@@ -4,6 +4,7 @@ mod export;
 mod finance;
 mod focus;
 mod forecast;
+mod reconcile;
 mod report;
 mod tries;
 mod verify;
@@ -45,6 +46,7 @@ const COMMANDS: &[Command] = &[
     report::REPORT,
     finance::ALLOCATE,
     finance::MARGIN,
+    reconcile::RECONCILE,
     verify::VERIFY,
     forecast::FORECAST,
     tries::WHATIF,
