@@ -2,8 +2,10 @@
 
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
-use crate::settle::{AnsweredBy, tokens, units};
-use tollgate_pricing::{Factor, Found, PicoUsd, Quote, Situation, TokenCounts, TokenKind, Usage, quote};
+use crate::settle::{AnsweredBy, Finish, tokens, units};
+use tollgate_pricing::{
+    Factor, Found, PicoUsd, Quantity, Quote, Situation, TokenCounts, TokenKind, UnitKind, Usage, quote,
+};
 use tollgate_record::{Cost, CostStatus, Part};
 use tollgate_wire::{Reported, ReportedUsage};
 
@@ -16,7 +18,7 @@ pub(crate) struct Bill {
     pub tokens: TokenCounts,
     /// The name under which the price was found.
     pub model: Option<String>,
-    /// The provider has said when it takes the model away.
+    /// The provider has said when it takes the model away, or its price changes on a day that is known.
     pub retires: bool,
     /// How far the provider's own figure and our quote at list price are apart.
     pub drift: Option<PicoUsd>,
@@ -32,7 +34,7 @@ impl Bill {
             conditions: Vec::new(),
             tokens: reported.usage.as_ref().map(ReportedUsage::counts).unwrap_or_default(),
             model: found.as_ref().map(|f| f.entry.name.to_owned()),
-            retires: found.as_ref().is_some_and(|f| f.entry.retires_day.is_some()),
+            retires: found.as_ref().is_some_and(|f| f.is_dated(exchange.started.unix_seconds())),
             drift: None,
             errors: None,
         };
@@ -224,6 +226,25 @@ fn saved_by_cache(
 }
 
 impl Exchange {
+    /// Counts the seconds of a call whose model the operator prices by the second: no provider reports them. A call takes from
+    /// its request to the end of its answer.
+    pub(crate) fn measure_time(&self, reported: &mut Reported, finish: &Finish) {
+        let answered = self.was_sent() && self.status.is_some_and(|status| status < 400);
+        if !self.rules.prices.bills_time() || !answered || !reported.parts.is_empty() {
+            return;
+        }
+        let own = find(self, reported.model.as_deref()).filter(|price| price.entry.own);
+        let millis = finish.now.millis_since(self.started).and_then(|millis| millis.checked_mul(1000));
+        if let (Some(price), Some(micros)) = (own, millis)
+            && price.entry.card.prices(UnitKind::Seconds)
+        {
+            let usage = reported.usage.get_or_insert_default();
+            if usage.units.get(UnitKind::Seconds).is_none() {
+                usage.units.set(UnitKind::Seconds, Quantity::from_micros(micros));
+            }
+        }
+    }
+
     fn trusts_reported_cost(&self) -> bool {
         self.rules.trusted_costs.iter().any(|provider| provider == self.call.provider())
     }
@@ -241,6 +262,13 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>
     let own = [served, exchange.model()].into_iter().flatten().find_map(known);
     let own = own.map(|entry| Price { entry, stands_in: None });
     own.or_else(|| Some(Price { entry: known(stand_in?)?, stands_in: stand_in }))
+}
+
+impl Price<'_> {
+    /// Whether the model goes away, or its price changes after an instant, on a day that is known.
+    fn is_dated(&self, unix_s: i64) -> bool {
+        self.entry.retires_day.is_some() || self.entry.card.changes_after(unix_s)
+    }
 }
 
 /// What a model costs.

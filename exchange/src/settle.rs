@@ -46,7 +46,7 @@ pub struct Counts {
     pub tokens: TokenCounts,
     /// The catalogue's or the configuration's name of the model; `None` if neither knows it.
     pub model: Option<String>,
-    /// The provider has said when it takes the model away.
+    /// The provider has said when it takes the model away, or its price changes on a day that is known.
     pub retires: bool,
     /// How far the provider's own figure and our quote at list price are apart.
     pub drift: Option<PicoUsd>,
@@ -71,7 +71,8 @@ impl Exchange {
         let counter = if self.rules.estimate == Estimate::Auto { vocabulary } else { &NoVocabulary };
         let response = self.response.take();
         let reported = response.map(|reader| reader.finish_counting(finish.ended, &self.reader, counter));
-        let reported = reported.unwrap_or_default();
+        let mut reported = reported.unwrap_or_default();
+        self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
         let mut record = self.record(&reported, finish.now);
         let usage = tollgate_policy::Usage {

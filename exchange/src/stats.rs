@@ -172,8 +172,13 @@ impl Stats {
     }
 
     fn count_trouble(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
-        use tollgate_record::CostStatus::{NoUsage, UnknownModel, Unpriced};
-        if matches!(settled.record.cost.status, NoUsage | UnknownModel | Unpriced) {
+        use tollgate_record::CostStatus::{NoUsage, Priced, UnknownModel, Unpriced};
+        let status = settled.record.cost.status;
+        if status != Priced {
+            let name = format!("tollgate_cost_status_requests;reason={}", status.as_str());
+            put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+        }
+        if matches!(status, NoUsage | UnknownModel | Unpriced) {
             let (provider, model) = (tame(&settled.record.provider), model_label(settled));
             let name = format!("tollgate_unpriced_requests;provider={provider};model={model}");
             put(&mut self.plain, sink, MetricKind::Counter, 1, name);

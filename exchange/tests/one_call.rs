@@ -210,6 +210,24 @@ fn a_model_that_nobody_knows_is_recorded_refused_or_priced_as_another() {
 }
 
 #[test]
+fn time_is_measured_only_for_models_that_are_priced_by_it() {
+    let config = r#"{"pricing":{"overrides":[{"provider":"openai","model":"gpt-4o-mini*","rates":{"seconds":"0.002","input":"0","output":"0"}}]}}"#;
+    let told = |config: &str, answered: &Answered<'_>| {
+        let record = record(config, &head(CHAT, &[]), ASK, answered);
+        (record.cost.status, record.cost.usd.map(|usd| usd.to_string()), record.units)
+    };
+    // The call takes 1.25 seconds.
+    let seconds = vec![("seconds".to_owned(), "1.25".to_owned())];
+    let paid = (CostStatus::Priced, Some("0.0025".to_owned()), seconds);
+    assert_eq!(told(config, &WELL), paid);
+    let silent = Answered { status: "200", body: br#"{"model":"gpt-4o-mini"}"#, ended: Ended::Complete };
+    assert_eq!(told(config, &silent), paid, "also where nobody reports tokens");
+    let failed = Answered { status: "500", ..WELL };
+    assert_eq!(told(config, &failed), (CostStatus::NotBilled, None, vec![]));
+    assert_eq!(told("{}", &WELL).2, vec![]);
+}
+
+#[test]
 fn what_the_cache_saved_is_recorded() {
     // 1000 tokens at 0.15 instead of 0.075 USD per million.
     let cost = record("{}", &head(CHAT, &[]), ASK, &WELL).cost;

@@ -5,6 +5,7 @@ use crate::catalogue::{Found, catalogue};
 use crate::digest::Digest;
 use crate::error::PriceError;
 use crate::refreshed::Refreshed;
+use crate::units::UnitKind;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -132,7 +133,13 @@ impl PriceBook {
             provider: &own.provider,
             card: own.card.card(),
             retires_day: listed.and_then(|listed| listed.retires_day),
+            own: true,
         })
+    }
+
+    /// Whether an override has a price for seconds, so that the time of a call may have to be measured.
+    pub fn bills_time(&self) -> bool {
+        self.overrides.iter().any(|own| own.card.card().prices(UnitKind::Seconds))
     }
 
     /// A digest of the catalogue, of all overrides and of what arrived, 32 hexadecimal digits.

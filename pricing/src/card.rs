@@ -7,6 +7,7 @@ use crate::digest::Digest;
 use crate::error::PriceError;
 use crate::money::{Factor, Rate};
 use crate::tables::{Card, Effect, Tables, Terms};
+use crate::units::UnitKind;
 use alloc::vec::Vec;
 
 /// The prices of one model: borrowed from the catalogue or from a user's own card.
@@ -20,6 +21,21 @@ impl RateCard<'_> {
     /// Whether the model costs nothing by agreement (self-hosted), as opposed to having no price.
     pub fn is_free(&self) -> bool {
         self.card.terms == Terms::Free
+    }
+
+    /// Whether the card has a price for a kind of unit, under whatever condition.
+    pub fn prices(&self, kind: UnitKind) -> bool {
+        let sections = self.tables.sections_of(self.card).iter();
+        let mut priced = sections.filter(|section| section.effect != Effect::Uplift);
+        let code = Class::Unit(kind).code();
+        priced.any(|section| self.tables.rows_of(*section).iter().any(|row| row.class == code))
+    }
+
+    /// Whether some price of the card begins or ends to count after an instant (in Unix seconds).
+    pub fn changes_after(&self, unix_s: i64) -> bool {
+        let sections = self.tables.sections_of(self.card).iter();
+        let mut whens = sections.filter_map(|section| self.tables.whens.get(usize::from(section.when)));
+        whens.any(|when| when.from > unix_s || (when.until > unix_s && when.until != i64::MAX))
     }
 
     /// Takes everything that makes a price into a digest.

@@ -23,6 +23,8 @@ pub struct Found<'a> {
     pub card: RateCard<'a>,
     /// The day (since the Unix epoch) on which the provider takes the model away, if it said so.
     pub retires_day: Option<u16>,
+    /// The user wrote it: it is an override.
+    pub own: bool,
 }
 
 /// The catalogue that was compiled in.
@@ -52,6 +54,41 @@ impl Catalogue {
     /// A digest of all data of the catalogue, 32 hexadecimal digits.
     pub fn version(&self) -> &'static str {
         self.version
+    }
+
+    /// How many models there are.
+    pub fn len(&self) -> usize {
+        self.index.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.index.entries.is_empty()
+    }
+
+    /// How many bytes of static data the tables take. They hold numbers alone, so it is the same on every platform.
+    pub fn size_bytes(&self) -> usize {
+        let (index, tables) = (&self.index, &self.index.tables);
+        let own = [
+            size_of_val(index.providers),
+            size_of_val(index.spellings),
+            size_of_val(index.fallbacks),
+            size_of_val(index.entries),
+            size_of_val(index.names),
+            size_of_val(index.rules),
+        ];
+        let of_cards = [
+            tables.text.len(),
+            size_of_val(tables.rates),
+            size_of_val(tables.factors),
+            size_of_val(tables.tiers),
+            size_of_val(tables.rows),
+            size_of_val(tables.facts),
+            size_of_val(tables.whens),
+            size_of_val(tables.sections),
+            size_of_val(tables.cards),
+        ];
+        own.into_iter().chain(of_cards).sum()
     }
 
     /// The canonical names of all models, with their providers.
@@ -88,6 +125,7 @@ impl<'a> Index<'a> {
             provider: self.tables.text(provider.name),
             card: self.card(entry),
             retires_day: Some(entry.retires).filter(|day| *day > 0),
+            own: false,
         }
     }
 

@@ -180,3 +180,17 @@ fn every_card_answers_with_a_price_or_says_what_it_lacks() {
         }
     }
 }
+
+/// What the catalogue may weigh in the plugin.
+const MAX_CATALOGUE_BYTES: usize = 600_000;
+
+#[test]
+fn the_tables_fit_into_the_plugin() {
+    let bytes = catalogue().size_bytes();
+    println!(
+        "{} models in {bytes} bytes of tables, at most {MAX_CATALOGUE_BYTES} are allowed",
+        catalogue().len()
+    );
+    assert!(catalogue().len() > 4000 && bytes > 100_000, "{bytes} bytes are too few to be true");
+    assert!(bytes <= MAX_CATALOGUE_BYTES, "{bytes} bytes");
+}

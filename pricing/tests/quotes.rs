@@ -262,6 +262,25 @@ fn times() -> Vec<Case> {
     ]
 }
 
+#[test]
+fn a_card_says_whether_its_prices_change_on_a_day_that_is_known() {
+    let two = || prices(&[("input", "2")]);
+    let always = card(&[("input", "1")]);
+    let night = card(&[("input", "1")]).list(two().daily(22 * 3600, 2 * 3600).unwrap());
+    let dated = card(&[("input", "1")]).list(two().between(NOON_S, i64::MAX).unwrap());
+    let ending = card(&[("input", "1")]).variant(two().between(i64::MIN, NOON_S).unwrap());
+    for (name, card, at_s, changes) in [
+        ("one price", &always, NOON_S, false),
+        ("every night is no change", &night, NOON_S, false),
+        ("a price to come", &dated, NOON_S - 1, true),
+        ("a price that has come", &dated, NOON_S, false),
+        ("a price that ends", &ending, NOON_S - 1, true),
+        ("a price that has ended", &ending, NOON_S, false),
+    ] {
+        assert_eq!(card.build().unwrap().card().changes_after(at_s), changes, "{name}");
+    }
+}
+
 fn units() -> Vec<Case> {
     let one = |kind, micros| with_units(Usage::default(), kind, micros);
     let token = usage(&[(TokenKind::Input, 10)]);

@@ -165,6 +165,10 @@ fn soak(args: &[String]) -> Result<(), String> {
         .env("TOLLGATE_WASM", &wasm)
         .env("ENVOY", &envoy)
         .run()?;
+    println!("1,000,000 calls of less than a nano-dollar, and their sums");
+    Job::cargo(["test", "--quiet", "--package", "tollgate-exchange", "--test", "sums", "--", "--nocapture"])
+        .env("TOLLGATE_SUMS_CALLS", "1000000")
+        .run()?;
     test::budgets_at_full_size(&wasm, &envoy)
 }
 

@@ -20,7 +20,8 @@ pub fn run(args: &[String], folder: &Path) -> Result<(), String> {
         wanted.map(|name| read(&folder.join(format!("{name}.json")))).collect::<Result<Vec<_>, _>>()?;
     let text = format!("[{}]\n", texts.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join(",\n"));
     fs::write(target, &text).map_err(|error| format!("cannot write `{target}`: {error}"))?;
-    println!("{target}: {} providers, {} bytes", texts.len(), text.len());
+    let s = if texts.len() == 1 { "" } else { "s" };
+    println!("{target}: {} provider{s}, {} bytes", texts.len(), text.len());
     Ok(())
 }
 
