@@ -31,6 +31,7 @@ pub mod price;
 pub mod problem;
 pub mod reconcile;
 pub mod render;
+pub mod replay;
 pub mod row;
 pub mod selection;
 pub mod sheet;

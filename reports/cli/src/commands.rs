@@ -5,6 +5,7 @@ mod finance;
 mod focus;
 mod forecast;
 mod reconcile;
+mod replay;
 mod report;
 mod tries;
 mod verify;
@@ -51,6 +52,7 @@ const COMMANDS: &[Command] = &[
     forecast::FORECAST,
     tries::WHATIF,
     tries::COMPARE,
+    replay::REPLAY,
     export::EXPORT,
     focus::FOCUS,
     generate::GENERATE,

@@ -49,11 +49,11 @@ fn generate(args: &Args) -> Result<ExitCode, Failure> {
     let start: Timestamp = format!("{start}T00:00:00Z").parse().map_err(|()| {
         Failure::Usage(format!("`--start`: `{start}` is no day, expected one like 2026-10-01"))
     })?;
+    let rhythm = Rhythm::new(start.unix_seconds(), days);
     let mut random = Random(args.number("--seed")?.unwrap_or(1));
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     for number in 0..lines {
-        let at = u128::from(number) * u128::from(days) * 86_400_000 / u128::from(lines.max(1));
-        let millis = at as i64 + (random.below(30_000)) as i64;
+        let millis = rhythm.millis(number, lines) + random.below(30_000) as i64;
         let time = Timestamp::from_unix_nanos(start.unix_nanos() + millis * 1_000_000);
         match writeln!(out, "{}", line(number, time, &mut random)) {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Err(Failure::Unread),
@@ -63,6 +63,43 @@ fn generate(args: &Args) -> Result<ExitCode, Failure> {
     }
     out.flush().map_err(|error| Failure::Failed(format!("standard output: {error}")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How busy hours are: offices work by day, and hardly on weekends; each week has a little more to do than the last.
+struct Rhythm {
+    /// For each hour the weights of all hours up to it.
+    until: Vec<u64>,
+}
+
+impl Rhythm {
+    fn new(start: i64, days: u64) -> Self {
+        let mut sum = 0;
+        let first_day = start.div_euclid(86_400);
+        let weight = |hour: u64| {
+            let day = first_day + (hour / 24) as i64;
+            // The epoch was a Thursday.
+            let weekend = (day + 3).rem_euclid(7) >= 5;
+            let office = (8..18).contains(&(hour % 24));
+            let busy = if office { 20 } else { 4 };
+            (if weekend { 3 } else { busy }) * (100 + hour / 168 * 3)
+        };
+        let until = (0..days * 24).map(|hour| {
+            sum += weight(hour);
+            sum
+        });
+        Self { until: until.collect() }
+    }
+
+    /// Milliseconds from the start to a line's call.
+    fn millis(&self, number: u64, lines: u64) -> i64 {
+        let whole = self.until.last().copied().unwrap_or(1);
+        let at = (u128::from(number) * u128::from(whole) / u128::from(lines.max(1))) as u64;
+        let hour = self.until.partition_point(|until| *until <= at);
+        let before = hour.checked_sub(1).map_or(0, |hour| self.until[hour]);
+        let within =
+            (at - before) * 3_600_000 / (self.until.get(hour).map_or(1, |until| until - before)).max(1);
+        (hour as u64 * 3_600_000 + within) as i64
+    }
 }
 
 /// One line as Envoy writes it, of about 400 bytes.
