@@ -56,16 +56,22 @@ impl Bill {
         let factors: Vec<Factor> = adjustments.iter().map(|adjustment| adjustment.factor).collect();
         let pricing = Pricing { exchange, reported, factors: &factors };
         if reported.parts.is_empty() {
-            self.add(found.map(|f| pricing.quote(&f.entry, usage)));
+            self.add(found.map(|f| pricing.quote(&f.entry, usage, None)));
         }
         let mut stand_in = found.and_then(|f| f.stands_in);
         for part in &reported.parts {
             let own = part.model.as_deref().map(|model| find(exchange, Some(model))).unwrap_or(found);
             stand_in = stand_in.or(own.and_then(|f| f.stands_in));
-            let quoted = own.map(|f| pricing.quote(&f.entry, &part.usage));
+            let quoted = own.map(|f| pricing.quote(&f.entry, &part.usage, part.longest_prompt));
             let usd = quoted.as_ref().and_then(|q| q.quote.as_ref()).map(|q| q.total);
             let (tokens, units) = (tokens(&part.usage), units(&part.usage));
-            self.parts.push(Part { model: part.model.clone(), tokens, units, usd });
+            self.parts.push(Part {
+                model: part.model.clone(),
+                tokens,
+                units,
+                usd,
+                longest_prompt: part.longest_prompt,
+            });
             self.add(quoted);
         }
         self.conditions = pricing.conditions(stand_in);
@@ -165,8 +171,8 @@ struct Pricing<'a> {
 }
 
 impl Pricing<'_> {
-    fn quote(&self, found: &Found<'_>, reported: &ReportedUsage) -> Quoted {
-        let situation = self.situation();
+    fn quote(&self, found: &Found<'_>, reported: &ReportedUsage, prompt_tokens: Option<u64>) -> Quoted {
+        let situation = Situation { prompt_tokens, ..self.situation() };
         let usage = Usage { tokens: reported.counts(), units: reported.units };
         let quote = quote(&found.card, &usage, &situation, self.factors).ok();
         let saved_by_cache =
@@ -284,6 +290,7 @@ fn status_without_price(exchange: &Exchange, reported: &Reported, answered_by: A
     match exchange.status {
         _ if !exchange.was_sent() => CostStatus::NotSent,
         Some(status) if status >= 400 && answered_by == AnsweredBy::Upstream => CostStatus::NotBilled,
+        _ if reported.usage.is_none() && exchange.call.is_batch() => CostStatus::NotBilled,
         _ if reported.usage.is_none() => CostStatus::NoUsage,
         _ => CostStatus::Priced,
     }

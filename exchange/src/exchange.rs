@@ -177,7 +177,10 @@ impl Exchange {
             return self.admit();
         }
         if !self.can_hold(head) {
-            self.errors.push("limit");
+            // Where no body comes there is nothing to know.
+            if !head.ends {
+                self.errors.push("limit");
+            }
             return self.admit();
         }
         self.phase = Phase::Holding;
@@ -474,6 +477,12 @@ impl Exchange {
         let of = |reader: &'_ RequestReader| reader.facts().model.is_some();
         let reader = self.probe.as_ref().filter(|p| of(p)).unwrap_or(&self.reader);
         reader.facts().model.as_deref()
+    }
+
+    /// What is called: host and path, without the query.
+    pub(crate) fn place(&self) -> String {
+        let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
+        format!("{}{path}", self.host)
     }
 
     pub(crate) fn facts(&self) -> Facts<'_> {

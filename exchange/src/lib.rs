@@ -8,6 +8,7 @@
 //! Nothing here names a proxy, reads a clock or holds a global.
 
 mod admin;
+mod batches;
 mod bill;
 mod config;
 mod exchange;
@@ -23,6 +24,7 @@ mod tagging;
 mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};
+pub use batches::first_time;
 pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
@@ -32,7 +34,7 @@ pub use head::{Head, HeaderPairs};
 pub use outbox::Outbox;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
-pub use settle::{AnsweredBy, Counts, Finish, Settled};
+pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};
 pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use store::{HttpCall, Settlement, admission_call, parse_admission};
 /// Prices that have arrived, as [`PriceFeed`] hands them on.

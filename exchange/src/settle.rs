@@ -1,5 +1,6 @@
 //! The end of a call: Reported -> TokenCounts -> Quote -> Record, and what stores are told.
 
+use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
@@ -26,6 +27,15 @@ pub struct Finish {
     pub ended: Ended,
     /// Who made the response.
     pub answered_by: AnsweredBy,
+}
+
+/// What settling may ask for beyond the call itself.
+#[derive(Clone, Copy)]
+pub struct Aids<'a> {
+    /// Counts tokens that nobody reported.
+    pub vocabulary: &'a dyn CountTokens,
+    /// Whether results of a batch, told apart by this text, have not been counted yet. It is asked only about those.
+    pub first_time: &'a dyn Fn(&str) -> bool,
 }
 
 /// A settled call.
@@ -61,17 +71,14 @@ pub struct Counts {
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(self: Box<Self>, finish: Finish) -> Settled {
-        self.settle_counting(finish, &NoVocabulary)
+        self.settle_with(finish, Aids { vocabulary: &NoVocabulary, first_time: &|_| true })
     }
 
-    /// The same with a vocabulary, for tokens that nobody reported.
-    pub fn settle_counting(mut self: Box<Self>, finish: Finish, vocabulary: &dyn CountTokens) -> Settled {
+    /// The same with what else there is to ask.
+    pub fn settle_with(mut self: Box<Self>, finish: Finish, aids: Aids<'_>) -> Settled {
         self.abandon_asking();
         self.resolve_body_tags();
-        let counter = if self.rules.estimate == Estimate::Auto { vocabulary } else { &NoVocabulary };
-        let response = self.response.take();
-        let reported = response.map(|reader| reader.finish_counting(finish.ended, &self.reader, counter));
-        let mut reported = reported.unwrap_or_default();
+        let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
         let mut record = self.record(&reported, finish.now);
@@ -96,6 +103,18 @@ impl Exchange {
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         Settled { record, bookings: self.bookings(&usage), counts }
+    }
+
+    fn reported(&mut self, ended: Ended, aids: Aids<'_>) -> Reported {
+        let Some(reader) = self.response.take() else { return Reported::default() };
+        let counts = self.rules.estimate == Estimate::Auto;
+        let counter = if counts { aids.vocabulary } else { &NoVocabulary };
+        let reported = reader.finish_counting(ended, &self.reader, counter);
+        if !self.call.is_batch() || reported.usage.is_none() {
+            return reported;
+        }
+        let whole = self.status == Some(200) && reported.source == Source::Reported;
+        if whole && (aids.first_time)(&self.place()) { reported } else { without_usage(reported) }
     }
 
     fn record(&self, reported: &Reported, now: Timestamp) -> Record {

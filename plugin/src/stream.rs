@@ -4,8 +4,8 @@ use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
-    AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Outbox, Settlement, Start, Step,
-    admission_call,
+    Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Outbox, Settlement, Start, Step,
+    admission_call, first_time,
 };
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
@@ -262,8 +262,10 @@ impl Stream {
     ) {
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
+        let first_time = &|results: &str| first_time(&host::SharedData, &rules.namespace, results);
         let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
-        let settled = self.exchange.settle_counting(Finish { now, ended, answered_by }, vocabulary);
+        let settled =
+            self.exchange.settle_with(Finish { now, ended, answered_by }, Aids { vocabulary, first_time });
         root.emit(&settled, &rules, outbox, now);
     }
 }

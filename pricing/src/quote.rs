@@ -57,7 +57,8 @@ pub fn quote(
     if card.is_free() {
         return Ok(Quote::default());
     }
-    let input = usage.tokens.input_total().ok_or(QuoteError::Overflow("input"))?;
+    let all = usage.tokens.input_total().ok_or(QuoteError::Overflow("input"))?;
+    let input = situation.prompt_tokens.unwrap_or(all);
     let prices = InForce::of(card, situation, input);
     let mut bill = Bill { prices, adjustments, quote: Quote::default() };
     bill.tokens(&usage.tokens)?;

@@ -9,6 +9,9 @@ const DAY_S: i64 = 86_400;
 pub struct Situation<'a> {
     /// The instant that is priced, in seconds since the Unix epoch, UTC.
     pub time_unix_s: i64,
+    /// How long the prompt is that tiers of a price go by, where the counts are the sum of several calls; None is the
+    /// whole input of the usage.
+    pub prompt_tokens: Option<u64>,
     /// The service tier: `priority`, `flex`, `batch`. Tiers without a rate of their own
     /// (`standard`, `default`, `on_demand`, `auto`, `provisioned`) cost what the list says.
     pub service_tier: Option<&'a str>,

@@ -154,6 +154,9 @@ fn part(out: &mut impl Spell, part: &Part) {
     tokens(out, &part.tokens);
     units(out, "units", &part.units);
     usd(out, "usd", part.usd);
+    if let Some(longest) = part.longest_prompt {
+        out.count("longest_prompt_tokens", longest);
+    }
 }
 
 fn pairs(out: &mut impl Spell, key: &str, pairs: &[(String, String)]) {

@@ -201,6 +201,7 @@ impl<'a> Keys<'a> {
                 tokens: keys.tokens().ok()?,
                 units: keys.units("units").ok()?,
                 usd: keys.usd("usd").ok()?,
+                longest_prompt: keys.count("longest_prompt_tokens").ok()?,
             })
         };
         Ok(self.read(key, |v| v.as_array()?.iter().map(read).collect())?.unwrap_or_default())

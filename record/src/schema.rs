@@ -121,6 +121,8 @@ pub struct Part {
     pub units: Vec<(String, String)>,
     /// Its cost, where it has a price.
     pub usd: Option<PicoUsd>,
+    /// Where the counts are the sum of several calls: the input of the one with the longest prompt, by which tiers go.
+    pub longest_prompt: Option<u64>,
 }
 
 /// What the call cost, and how that is known.

@@ -41,6 +41,7 @@ fn full() -> Record {
             tokens: Tokens { input: Some(9), ..Tokens::default() },
             units: vec![("web_search".into(), "2".into())],
             usd: Some(usd("0.01")),
+            longest_prompt: Some(9),
         }],
         usage_source: UsageSource::Reported,
         inconsistent: true,

@@ -129,6 +129,11 @@ impl Call {
         self.injects
     }
 
+    /// Whether the answer holds the results of many calls, made earlier, one a line.
+    pub fn is_batch(&self) -> bool {
+        self.route.operation == Operation::BatchResults
+    }
+
     pub(crate) fn dialect(&self) -> &'static Dialect {
         self.route.dialect
     }

@@ -42,6 +42,11 @@ fn told(route: &Route) -> [&'static str; 3] {
         "transcription" => {
             ["tokens or seconds, where reported", "nothing", "answers as plain text or subtitles"]
         }
+        "batch_file" | "batch_messages" => [
+            "the sum over all lines, by model, at the batch tier; a second download does not count",
+            "nothing: a download that is cut does not count",
+            "batches whose results are never fetched",
+        ],
         "ocr" => ["pages", "nothing", "-"],
         "messages" => [
             "input, cache reads, cache writes by 5 minutes and 1 hour, output, reasoning; web search; tier, region, speed; iterations by model",
@@ -95,6 +100,7 @@ fn written() -> String {
     let mut out = format!("{INTRO}\n## Endpoints\n\n");
     out.push_str("| provider | path | operation | metered | estimated | not |\n|---|---|---|---|---|---|\n");
     rows(&mut out, "any", routes::EVERYWHERE);
+    rows(&mut out, "any (`GET`)", routes::RESULTS);
     let own = PROVIDERS.iter().filter(|provider| !provider.routes.is_empty());
     let own: BTreeMap<&str, &Provider> = own.map(|provider| (provider.name, provider)).collect();
     for (name, provider) in own {
@@ -118,7 +124,7 @@ fn written() -> String {
             "the path is none of those above: files, batches, fine-tuning, agents, token counting",
         ),
         (Reason::Upgrade, "the call leaves HTTP: Realtime and other WebSockets"),
-        (Reason::Method, "no `POST`: listings, downloads, deletions, results of batches"),
+        (Reason::Method, "no `POST`: listings, downloads, deletions"),
         (Reason::Dialect, "`dialect: custom` without a description"),
     ] {
         writeln!(out, "| `{}` | {when} |", reason.as_str()).unwrap();

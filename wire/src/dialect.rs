@@ -125,6 +125,21 @@ pub(crate) static SPEECH: Dialect =
 pub(crate) static TRANSCRIPTION: Dialect =
     Dialect { name: "transcription", response: fields::TRANSCRIPTION, content: b"text", ..OPENAI };
 
+/// The output file of OpenAI's batches: any of its calls, one a line.
+pub(crate) static BATCH_FILE: Dialect =
+    Dialect { name: "batch_file", request: &[], response: fields::BATCH_FILE, content: b"", ..OPENAI };
+
+/// The results of Anthropic's batches.
+pub(crate) static BATCH_MESSAGES: Dialect = Dialect {
+    name: "batch_messages",
+    request: &[],
+    response: fields::BATCH_MESSAGES,
+    usage: UsageKind::Anthropic,
+    errors: ErrorDialect::Anthropic,
+    content: b"",
+    ..OPENAI
+};
+
 /// Mistral's OCR.
 pub(crate) static OCR: Dialect =
     Dialect { name: "ocr", response: fields::OCR, usage: UsageKind::Pages, content: b"pages", ..OPENAI };

@@ -2,6 +2,7 @@
 
 use tollgate_pricing::{Quantity, UnitKind};
 
+use crate::batch::Batch;
 use crate::call::{Call, StreamCounts};
 use crate::dialect::{Dialect, Finishes, UsageKind};
 use crate::estimate::Texts;
@@ -34,6 +35,8 @@ pub(crate) struct Draft {
     /// All reports laid over each other, in the dialects where that counts.
     overlay: Overlay,
     metrics: Option<Vec<u8>>,
+    /// The lines so far, where each document is a call of its own.
+    batch: Option<Box<Batch>>,
     /// Counts in headers.
     headers: ReportedUsage,
     /// Counts that stand alone in the body.
@@ -60,6 +63,7 @@ impl Draft {
             usage: None,
             overlay: Overlay::default(),
             metrics: None,
+            batch: call.is_batch().then(Box::default),
             headers: ReportedUsage::default(),
             bare: ReportedUsage::default(),
             beside: ReportedUsage::default(),
@@ -101,6 +105,20 @@ impl Draft {
                 .filter(|(role, _)| *role == Role::StatusReason)
                 .for_each(|(role, raw)| self.take(role, raw));
         }
+        self.end_line();
+    }
+
+    /// Takes in what a line of a batch said.
+    fn end_line(&mut self) {
+        let Some(mut batch) = self.batch.take() else { return };
+        let mut reading = self.reading();
+        self.apply_habits(&mut reading);
+        reading.usage.check();
+        batch.add(self.model.take(), &reading.usage);
+        self.usage = None;
+        self.overlay = Overlay::default();
+        self.finishes.clear();
+        self.batch = Some(batch);
     }
 
     fn take(&mut self, role: Role, raw: &[u8]) {
@@ -237,6 +255,11 @@ impl Draft {
         self.bare = ReportedUsage::default();
     }
 
+    /// Whether a document is the whole answer.
+    pub(crate) fn is_one_document(&self) -> bool {
+        self.batch.is_none()
+    }
+
     /// Whether the response has told how it ended.
     pub(crate) fn is_finished(&self) -> bool {
         !self.finishes.is_empty()
@@ -246,6 +269,13 @@ impl Draft {
     pub(crate) fn into_reported(mut self, whole: Whole) -> Reported {
         let mut reading = self.reading();
         self.apply_habits(&mut reading);
+        if let Some(batch) = self.batch.take() {
+            (reading.usage, reading.parts) = batch.total();
+            reading.tier = Some("batch".to_owned());
+            let mut models = reading.parts.iter().map(|part| part.model.clone());
+            let first = models.next().flatten();
+            self.model = first.filter(|first| models.all(|model| model.as_ref() == Some(first)));
+        }
         for (unit, quantity) in self.beside.units.iter() {
             if reading.usage.units.get(unit).is_none() {
                 reading.usage.units.set(unit, quantity);

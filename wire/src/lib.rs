@@ -5,6 +5,7 @@
 //! the length of a body. [`ResponseReader::finish`] says what the provider reported.
 
 mod base64;
+mod batch;
 mod call;
 #[cfg(test)]
 mod coverage;
@@ -24,6 +25,7 @@ mod routes;
 mod stream;
 mod usage;
 
+pub use batch::PROMPT_LENGTHS;
 pub use call::{
     Call, Custom, CustomShape, DialectName, ErrorDialect, IncludeUsage, Operation, Reason, RequestHead,
     StreamCounts, Traffic, UnknownDialect, Upstream, classify, region_of,

@@ -44,6 +44,8 @@ pub struct Part {
     pub model: Option<String>,
     /// Its share of the counts.
     pub usage: ReportedUsage,
+    /// Where the counts are the sum of several calls: the input of the one with the longest prompt.
+    pub longest_prompt: Option<u64>,
 }
 
 /// Where the counts come from.

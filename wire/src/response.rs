@@ -222,7 +222,7 @@ impl ResponseReader {
                 if complete && !whole {
                     self.draft.problems.add(Problem::Malformed);
                 }
-                complete |= !stream;
+                complete |= !stream && self.draft.is_one_document();
             }
             Body::Unknown | Body::Blank(_) | Body::Closed => {}
         }

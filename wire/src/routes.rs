@@ -1,7 +1,7 @@
 //! Paths: which call they are, and which model they name.
 
 use crate::call::Operation::{
-    self, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech,
+    self, BatchResults, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech,
     TextCompletion, Transcription,
 };
 use crate::dialect::{
@@ -41,9 +41,11 @@ enum Pattern {
     Verb(&'static str),
     /// The same, after `publishers/anthropic/models`.
     AnthropicVerb(&'static str),
+    /// It ends with this segment, one that begins so, and that last one.
+    Around(&'static str, &'static str, &'static str),
 }
 
-use Pattern::{AnthropicVerb, Ends, Model, Verb};
+use Pattern::{AnthropicVerb, Around, Ends, Model, Verb};
 use Streams::{Always, AsAsked, ByDefault, Never};
 
 const fn asked(path: Pattern, dialect: &'static Dialect, operation: Operation) -> Route {
@@ -146,6 +148,12 @@ pub(crate) static WATSONX: &[Route] = &[
 /// Paths of Databricks: an endpoint's name stands where others have the model.
 pub(crate) static DATABRICKS: &[Route] = &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
 
+/// Paths under which results of batches are fetched, with `GET`. The names of files are OpenAI's: others have such paths too.
+pub(crate) static RESULTS: &[Route] = &[
+    fixed(Around("files", "file", "content"), &dialect::BATCH_FILE, BatchResults, Never),
+    fixed(Around("batches", "msgbatch", "results"), &dialect::BATCH_MESSAGES, BatchResults, Never),
+];
+
 /// Every path of an upstream whose shape the configuration describes.
 pub(crate) static CUSTOM: &[Route] = &[asked(Ends(&[]), &dialect::CUSTOM, Chat)];
 
@@ -161,6 +169,10 @@ impl Pattern {
             Ends(tail) => segments.ends_with(tail).then_some(None),
             Model(anchor, tail) => model_between(segments, anchor, tail).map(Some),
             Verb(verb) => model_before(segments, verb).map(Some),
+            Around(before, start, after) => match segments {
+                [.., one, id, last] if one == before && last == after && id.starts_with(start) => Some(None),
+                _ => None,
+            },
             AnthropicVerb(verb) => {
                 let publisher = segments.windows(2).any(|pair| pair == ["publishers", "anthropic"]);
                 publisher.then(|| model_before(segments, verb)).flatten().map(Some)
@@ -177,6 +189,7 @@ impl Route {
             Ends(tail) => ["…"].iter().chain(tail).copied().collect::<Vec<_>>().join("/"),
             Model(anchor, tail) => format!("…/{anchor}/{{model}}/{}", tail.join("/")),
             Verb(verb) => format!("…/{{model}}:{verb}"),
+            Around(before, start, after) => format!("…/{before}/{start}…/{after}"),
             AnthropicVerb(verb) => format!("…/publishers/anthropic/models/{{model}}:{verb}"),
         }
     }

@@ -56,7 +56,7 @@ fn call(case: &Value) -> Call {
     let path = format!("/{path}");
     let content_type = case["content_type"].as_str().or(Some("application/json"));
     let head = RequestHead {
-        method: "POST",
+        method: case["method"].as_str().unwrap_or("POST"),
         host,
         path: &path,
         content_type,

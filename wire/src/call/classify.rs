@@ -22,6 +22,14 @@ pub fn classify(head: &RequestHead<'_>, upstream: Option<&Upstream>) -> Traffic 
     }
     let path = head.path.split_once(['?', '#']).map_or(head.path, |(path, _)| path);
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if head.method == "GET"
+        && is_llm
+        && let Some((route, _)) = routes::find(routes::RESULTS, &segments)
+    {
+        let provider = provider_name(&host, known, upstream, route, &segments);
+        let body = RequestBody::Closed;
+        return Traffic::Llm(Call { provider, route, path_model: None, injects: false, body, custom: None });
+    }
     let Some((route, path_model)) = route(&host, known, upstream, &segments) else {
         let reason = if head.method == "POST" { Reason::UnknownPath } else { Reason::Method };
         return unmetered(reason, is_llm);
@@ -177,6 +185,10 @@ mod tests {
             ("POST", "API.OpenAI.com:443/v1/chat/completions?x=1", "openai chat -"),
             ("POST", "api.openai.com/v1/fine_tuning/jobs", "unmetered: unknown_path"),
             ("GET", "api.openai.com/v1/models", "unmetered: method"),
+            ("GET", "api.openai.com/v1/files/file-1/content", "openai batch_results -"),
+            ("GET", "api.openai.com/v1/files/file-1", "unmetered: method"),
+            ("GET", "api.anthropic.com/v1/messages/batches/msgbatch_1/results", "anthropic batch_results -"),
+            ("GET", "files.example/v1/files/file-1/content", "other"),
             ("POST", "api.anthropic.com/v1/messages", "anthropic chat -"),
             ("POST", "api.anthropic.com/v1/messages/count_tokens", "unmetered: unknown_path"),
             (

@@ -147,6 +147,8 @@ pub enum Operation {
     Moderation,
     /// Pages are read into text.
     Ocr,
+    /// The results of a batch are fetched.
+    BatchResults,
 }
 
 impl Operation {
@@ -163,6 +165,7 @@ impl Operation {
             Self::Rerank => "rerank",
             Self::Moderation => "moderation",
             Self::Ocr => "ocr",
+            Self::BatchResults => "batch_results",
         }
     }
 }

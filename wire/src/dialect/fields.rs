@@ -89,6 +89,12 @@ pub(super) const TRANSCRIPTION: &[Want] = &[
 pub(super) const OCR: &[Want] =
     &[want(Model, &["model"]), want(Usage, &["usage_info"]), want(Error, &["error"])];
 
+pub(super) const BATCH_FILE: &[Want] =
+    &[want(Model, &["response", "body", "model"]), want(Usage, &["response", "body", "usage"])];
+
+pub(super) const BATCH_MESSAGES: &[Want] =
+    &[want(Model, &["result", "message", "model"]), want(Usage, &["result", "message", "usage"])];
+
 pub(super) const MESSAGES_REQUEST: &[Want] = &[
     want(Model, &["model"]),
     want(Stream, &["stream"]),

@@ -90,7 +90,8 @@ impl Overlay {
                 None => sums.push((model.clone(), *counts)),
             }
         }
-        let part = |(model, counts): (_, Counts)| Part { model, usage: counts.inclusive() };
+        let part =
+            |(model, counts): (_, Counts)| Part { model, usage: counts.inclusive(), longest_prompt: None };
         let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
         // Searches are counted for the whole call. They are the answering model's, which is the one without a name.
         let own = parts.iter().position(|part| part.model.is_none()).unwrap_or(0);

@@ -9,7 +9,7 @@ use tollgate_exchange::{Rules, UnknownModel, parse_catalogue};
 use tollgate_pricing::{
     Factor, Found, PicoUsd, PriceBook, Quantity, Quote, Situation, UnitKind, Units, Usage, quote,
 };
-use tollgate_record::{CostStatus, Record, Tokens};
+use tollgate_record::{CostStatus, Part, Record, Tokens};
 use tollgate_wire::ReportedUsage;
 
 /// The prices of the working tree, with those of a configuration if one was given.
@@ -104,11 +104,11 @@ impl Book {
         let mut priced = Priced::default();
         if record.parts.is_empty() {
             let usage = usage(&record.tokens, &record.units)?;
-            priced.add(&self.quote(record, None, &usage, &factors)?)?;
+            priced.add(&self.quote(record, &Part::default(), &usage, &factors)?)?;
         }
         for part in &record.parts {
             let usage = usage(&part.tokens, &part.units)?;
-            priced.add(&self.quote(record, part.model.as_deref(), &usage, &factors)?)?;
+            priced.add(&self.quote(record, part, &usage, &factors)?)?;
         }
         Ok(priced)
     }
@@ -116,12 +116,13 @@ impl Book {
     fn quote(
         &self,
         record: &Record,
-        part: Option<&str>,
+        part: &Part,
         usage: &Usage,
         factors: &[Factor],
     ) -> Result<Quote, Unpriceable> {
-        let found = self.find(record, part)?;
-        quote(&found.card, usage, &situation(record), factors).map_err(|_| Unpriceable::TooLarge)
+        let found = self.find(record, part.model.as_deref())?;
+        let situation = Situation { prompt_tokens: part.longest_prompt, ..situation(record) };
+        quote(&found.card, usage, &situation, factors).map_err(|_| Unpriceable::TooLarge)
     }
 
     fn find(&self, record: &Record, part: Option<&str>) -> Result<Found<'_>, Unpriceable> {
