@@ -10,7 +10,7 @@ use crate::sheet::{Cell, Chart, Sheet};
 use crate::sums::Money;
 
 /// How many workflows one thread follows: clients may invent any number of them, and memory is bounded.
-const MAX_WORKFLOWS: usize = 400_000;
+const MAX_WORKFLOWS: usize = 300_000;
 /// How many of the dearest ones are shown by name.
 const SHOWN: usize = 20;
 

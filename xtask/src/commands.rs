@@ -107,7 +107,16 @@ pub const COMMANDS: &[Command] = &[
         usage: "verify LOG...",
         help: "whether lines are missing from access logs or there twice, by the ids of the records\n\
                Fails if any are.",
-        run: |args| prices::price::ask_logs("verify", args),
+        run: |args| {
+            prices::price::ask_tollgate(std::iter::once("verify".to_owned()).chain(args.iter().cloned()))
+        },
+    },
+    Command {
+        name: "tollgate",
+        usage: "tollgate COMMAND [LOG...]",
+        help: "reports out of access logs, without installing the command line; docs/reports.md has all of it\n\
+               `cargo install --path reports/cli` installs it as `tollgate`.",
+        run: |args| prices::price::ask_tollgate(args.iter().cloned()),
     },
 ];
 

@@ -7,7 +7,7 @@ use super::{fraction, usd_short};
 use crate::sheet::{Cell, Chart, Column, Document, Sheet};
 
 /// Rows of a table that stand open; the others open with a click.
-const OPEN_ROWS: usize = 30;
+const OPEN_ROWS: usize = 12;
 /// Rows of a table at all: a page is for reading, CSV is for all rows.
 const MAX_ROWS: usize = 2_000;
 

@@ -3,7 +3,7 @@
 use tollgate_pricing::PicoUsd;
 
 use super::fraction;
-use crate::sheet::{Cell, Document, Sheet};
+use crate::sheet::{Cell, Chart, Document, Sheet};
 
 /// How much of a sheet is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,11 @@ fn table(sheet: &Sheet, width: Width, out: &mut String) {
     if sheet.rows.is_empty() {
         return out.push_str("  nothing\n");
     }
-    let shown = sheet.rows.iter().take(width.rows).chain(&sheet.total);
+    let left_out = sheet.rows.len().saturating_sub(width.rows);
+    // Of days the last ones are of interest, of anything else the first ones: those with the most money.
+    let is_time = matches!(sheet.chart, Chart::Line(_));
+    let shown =
+        sheet.rows.iter().skip(if is_time { left_out } else { 0 }).take(width.rows).chain(&sheet.total);
     let rows: Vec<Vec<String>> = shown.map(|row| row.iter().map(cell).collect()).collect();
     let heads: Vec<String> = sheet.columns.iter().map(|column| column.name.clone()).collect();
     let widths: Vec<usize> = (0..heads.len())
@@ -46,20 +50,23 @@ fn table(sheet: &Sheet, width: Width, out: &mut String) {
             rows.iter().chain([&heads]).map(of).max().unwrap_or_default()
         })
         .collect();
-    let left_out = sheet.rows.len().saturating_sub(width.rows);
     line(sheet, &heads, &widths, out);
+    let more = if is_time { "before these" } else { "more" };
+    if is_time && left_out > 0 {
+        out.push_str(&format!("  ... and {left_out} rows {more}\n"));
+    }
     for (place, row) in rows.iter().enumerate() {
         if sheet.total.is_some() && place.checked_add(1) == Some(rows.len()) {
-            if left_out > 0 {
-                out.push_str(&format!("  ... and {left_out} more rows\n"));
+            if left_out > 0 && !is_time {
+                out.push_str(&format!("  ... and {left_out} {more} rows\n"));
             }
             let dashes: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
             line(sheet, &dashes, &widths, out);
         }
         line(sheet, row, &widths, out);
     }
-    if sheet.total.is_none() && left_out > 0 {
-        out.push_str(&format!("  ... and {left_out} more rows\n"));
+    if sheet.total.is_none() && left_out > 0 && !is_time {
+        out.push_str(&format!("  ... and {left_out} {more} rows\n"));
     }
 }
 

@@ -1,8 +1,8 @@
-//! Questions that access logs answer: does each cost follow from its record, what would other prices have cost, is a
-//! line missing.
+//! Questions about prices that access logs answer: does each cost follow from its record, what would other prices have
+//! cost. All others are answered by `reports/`.
 //!
-//! `cargo xtask requote`, `cargo xtask prices --against` and `cargo xtask verify` run this as a program of its own, so
-//! that the other commands need none of the rooms, and `cargo xtask prices` can repair a catalogue that does not compile.
+//! `cargo xtask requote` and `cargo xtask prices --against` run this as a program of its own, so that the other commands
+//! need none of the rooms, and `cargo xtask prices` can repair a catalogue that does not compile.
 
 mod against;
 mod money;
@@ -12,7 +12,6 @@ mod reasons;
 #[cfg(test)]
 mod recorded;
 mod requote;
-mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +52,7 @@ struct Asked {
 }
 
 fn answer(args: &[String]) -> Result<(String, Verdict), String> {
-    let (question, rest) = args.split_first().ok_or("expected `requote`, `against` or `verify`")?;
+    let (question, rest) = args.split_first().ok_or("expected `requote` or `against`")?;
     let asked = parse(question, rest)?;
     let book = || Book::load(asked.config.as_deref(), asked.catalogue.as_deref());
     let mut source = Source::new(asked.files.clone());
@@ -68,12 +67,7 @@ fn answer(args: &[String]) -> Result<(String, Verdict), String> {
             source.each(|record| report.add(&record))?;
             Ok((format!("{}{report}", source.tally), Verdict::Good))
         }
-        "verify" => {
-            let mut report = verify::Report::default();
-            source.each(|record| report.add(&record.id))?;
-            Ok((format!("{}{report}", source.tally), report.verdict()))
-        }
-        other => Err(format!("unknown question `{other}`, expected `requote`, `against` or `verify`")),
+        other => Err(format!("unknown question `{other}`, expected `requote` or `against`")),
     }
 }
 
@@ -83,8 +77,8 @@ fn parse(question: &str, args: &[String]) -> Result<Asked, String> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("`{arg}` needs a value"));
         match arg.as_str() {
-            "--config" if question != "verify" => asked.config = Some(value()?.into()),
-            "--catalogue" if question != "verify" => asked.catalogue = Some(value()?.into()),
+            "--config" => asked.config = Some(value()?.into()),
+            "--catalogue" => asked.catalogue = Some(value()?.into()),
             "--by" if question == "against" => asked.by.push(value()?.clone()),
             _ if arg.starts_with('-') => return Err(format!("`{question}` takes no argument `{arg}`")),
             file => asked.files.push(file.into()),
@@ -112,8 +106,8 @@ mod tests {
         check(&["explain"], "`explain` needs at least one access log");
         check(&["explain", "a.log"], "unknown question `explain`");
         check(&["requote"], "`requote` needs at least one access log");
-        check(&["verify", "--config", "a", "a.log"], "`verify` takes no argument `--config`");
+        check(&["requote", "--by", "a", "a.log"], "`requote` takes no argument `--by`");
         check(&["requote", "a.log", "--config"], "`--config` needs a value");
-        check(&["verify", "no/such.log"], "`no/such.log`: ");
+        check(&["requote", "no/such.log"], "`no/such.log`: ");
     }
 }

@@ -2,6 +2,7 @@
 //! that does not compile: a quote, and questions to access logs.
 
 use crate::run::Job;
+use crate::setup;
 
 /// `cargo xtask price`: prices a call and shows where the price comes from.
 ///
@@ -12,13 +13,24 @@ pub fn run(args: &[String]) -> Result<(), String> {
     Job::cargo(cargo).args(args).run()
 }
 
-/// `cargo xtask requote`, `verify` and `prices --against`: see `src/logs`.
+/// `cargo xtask requote` and `prices --against`: see `src/logs`.
 ///
 /// # Errors
 /// Logs that cannot be read, or do not hold what they promise.
 pub fn ask_logs(question: &str, args: &[String]) -> Result<(), String> {
     let cargo = ["run", "--quiet", "--package", "xtask", "--example", "logs", "--"];
     Job::cargo(cargo).args([question]).args(args.iter().map(|arg| absolute(arg))).run()
+}
+
+/// `cargo xtask tollgate` and `verify`: the command line of `reports/cli`, as it is when it is installed.
+///
+/// # Errors
+/// Whatever it says.
+pub fn ask_tollgate(args: impl IntoIterator<Item = String>) -> Result<(), String> {
+    println!("building tollgate");
+    Job::cargo(["build", "--quiet", "--release", "--package", "tollgate"]).run()?;
+    let args = args.into_iter().map(|arg| absolute(&arg));
+    Job::new(setup::target_dir().join("release/tollgate")).args(args).run()
 }
 
 /// Jobs run in the project's root, so a file's path must not depend on where the user stands.
