@@ -14,7 +14,6 @@ use labels::{labels, model_label, other, put_key, tame};
 use series::{Metric, Money, Seat, Series, put};
 use std::collections::HashMap;
 use tollgate_policy::{KeyBudget, SharedStore, claim_place};
-use tollgate_record::Record;
 
 /// What a metric is to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,25 +213,6 @@ impl Stats {
             let money = self.drift.entry(labels.clone()).or_default();
             money.add(sink, drift, || format!("tollgate_price_drift_nanousd{labels}"));
         }
-    }
-}
-
-/// Which parts of a record are also set as plain strings.
-pub(crate) fn property_text(record: &Record, property: crate::Property) -> Option<String> {
-    use crate::Property as P;
-    match property {
-        P::CostUsd => record.cost.usd.map(|usd| usd.to_string()),
-        P::CostStatus => Some(record.cost.status.as_str().to_owned()),
-        P::InputTokens => record.tokens.input.map(|n| n.to_string()),
-        P::OutputTokens => record.tokens.output.map(|n| n.to_string()),
-        P::TotalTokens => match (record.tokens.input, record.tokens.output) {
-            (None, None) => None,
-            (input, output) => {
-                input.unwrap_or_default().checked_add(output.unwrap_or_default()).map(|n| n.to_string())
-            }
-        },
-        P::Model => record.response_model.clone().or_else(|| record.request_model.clone()),
-        P::Decision => Some(record.decision.action().as_str().to_owned()),
     }
 }
 

@@ -18,6 +18,7 @@ pub struct Stream {
     held: Option<Held>,
     /// The store's call that is under way.
     token: Option<u32>,
+    request_ended: bool,
     response_ended: bool,
 }
 
@@ -59,7 +60,13 @@ impl Stream {
                 (None, call.refusal.map_or(Headers::Continue, |reply| refuse(&reply)))
             }
             Start::Begin(exchange, edits, step) => {
-                let mut stream = Self { exchange, held: None, token: None, response_ended: false };
+                let mut stream = Self {
+                    exchange,
+                    held: None,
+                    token: None,
+                    request_ended: head.ends,
+                    response_ended: false,
+                };
                 if !host::edit_headers(Map::Request, &edits) {
                     stream.exchange.forgo_injection();
                     root.stats.count_error("host", &mut host::ProxyStats);
@@ -120,6 +127,7 @@ impl Stream {
 
     /// A piece of the request's body, or all that is held of it.
     pub fn request_body(&mut self, root: &Root, size: usize, ends: bool) -> Body {
+        self.request_ended |= ends;
         match self.held {
             Some(held) => self.held_body(root, held, size, ends),
             None => {
@@ -176,6 +184,7 @@ impl Stream {
 
     /// The request ends with trailers: no more body comes.
     pub fn request_trailers(&mut self, root: &Root) -> Body {
+        self.request_ended = true;
         let Some(held) = &mut self.held else { return Body::Continue };
         held.ended = true;
         if !self.exchange.is_holding() {
@@ -207,6 +216,11 @@ impl Stream {
             let step = self.exchange.give_up_waiting();
             self.decided(root, step, now, Release::Call);
         }
+    }
+
+    /// Whether request and response have been seen to their ends, and nothing is awaited.
+    pub fn is_complete(&self) -> bool {
+        self.request_ended && self.response_ended && self.held.is_none() && self.token.is_none()
     }
 
     /// The store's call that is under way.

@@ -174,12 +174,25 @@ impl Vm {
         if let Some((stream, _)) = self.stream(context) {
             stream.response_body(size, ends);
         }
+        self.settle_before_the_span(context);
     }
 
     /// A response's trailers.
     pub fn response_trailers(&mut self, context: u32) {
         if let Some((stream, _)) = self.stream(context) {
             stream.response_trailers();
+        }
+        self.settle_before_the_span(context);
+    }
+
+    /// Envoy writes a request's span before it runs the log callback. So a call is settled as soon as both its bodies are through,
+    /// where the configuration makes parts of the record plain strings, which spans take their tags from.
+    fn settle_before_the_span(&mut self, context: u32) {
+        let shown = |(stream, root): (&mut Stream, &mut Root)| {
+            !root.rules.properties.is_empty() && stream.is_complete()
+        };
+        if self.stream(context).is_some_and(shown) {
+            self.log(context);
         }
     }
 

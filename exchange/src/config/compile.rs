@@ -1,6 +1,7 @@
 //! Raw configuration -> rules that cannot be invalid.
 
 use super::pricing::{adjustments, price_book, refresh, trusted, unknown_model};
+use super::property::Property;
 use super::raw::{
     RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawResponseHeaders,
     RawStreamCounts, RawUnmetered, RawUpstream,
@@ -8,7 +9,6 @@ use super::raw::{
 use super::structs::from_struct;
 use crate::admin::Admin;
 use crate::feed::PriceSource;
-use crate::stats::property_text;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -181,42 +181,6 @@ pub enum ResponseHeader {
     Decision,
 }
 
-/// A part of the record that is also set as a plain string under `wasm.tollgate.<name>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Property {
-    /// `cost_usd`: the exact cost.
-    CostUsd,
-    /// `cost_status`.
-    CostStatus,
-    /// `total_tokens`: input and output.
-    TotalTokens,
-    /// `input_tokens`.
-    InputTokens,
-    /// `output_tokens`.
-    OutputTokens,
-    /// `model`: the model that answered, else the one asked for.
-    Model,
-    /// `decision`.
-    Decision,
-}
-
-impl Property {
-    const ALL: [(&'static str, Self); 7] = [
-        ("cost_usd", Self::CostUsd),
-        ("cost_status", Self::CostStatus),
-        ("total_tokens", Self::TotalTokens),
-        ("input_tokens", Self::InputTokens),
-        ("output_tokens", Self::OutputTokens),
-        ("model", Self::Model),
-        ("decision", Self::Decision),
-    ];
-
-    /// Its name in the configuration and after `wasm.tollgate.`.
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, p)| *p == self).map_or("", |(name, _)| name)
-    }
-}
-
 const DEFAULT_MAX_SERIES: u32 = 2000;
 
 impl Rules {
@@ -259,7 +223,9 @@ impl Rules {
             max_series: max_series(&raw.emit.0)?,
             otel: raw.emit.0.otel,
             response_headers: response_headers(&raw.emit.0)?,
-            properties: properties(&raw.emit.0)?,
+            properties: each("emit.properties", &raw.emit.0.properties, |name| {
+                Property::compile(name, tags.names())
+            })?,
             admin: admin(raw)?,
             tags,
             needs_route,
@@ -278,7 +244,7 @@ impl Rules {
     /// The parts of a record that are also set as plain strings, by the property's name.
     pub fn property_texts(&self, record: &Record) -> Vec<(String, String)> {
         let text = |property: &Property| {
-            Some((format!("tollgate.{}", property.name()), property_text(record, *property)?))
+            Some((format!("tollgate.{}", property.name(record)), property.text(record)?))
         };
         self.properties.iter().filter_map(text).collect()
     }
@@ -470,20 +436,6 @@ fn response_headers(raw: &RawEmit) -> Result<Vec<ResponseHeader>, ConfigError> {
             other => Err(ConfigError::new("", format!("unknown header `{other}`, expected `decision`"))),
         }),
     }
-}
-
-fn properties(raw: &RawEmit) -> Result<Vec<Property>, ConfigError> {
-    each("emit.properties", &raw.properties, |name| {
-        Property::ALL.iter().find(|(known, _)| known == name).map(|(_, property)| *property).ok_or_else(
-            || {
-                let known: Vec<_> = Property::ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
-                ConfigError::new(
-                    "",
-                    format!("unknown property `{name}`, expected one of {}", known.join(", ")),
-                )
-            },
-        )
-    })
 }
 
 /// Facts before anything but the head is known, for choosing the upstream.

@@ -2,13 +2,15 @@
 
 mod compile;
 mod pricing;
+mod property;
 mod raw;
 mod structs;
 
 pub use compile::{
-    Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+    Adjustment, Estimate, Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
 pub(crate) use compile::{Label, early_facts};
+pub use property::Property;
 
 #[cfg(test)]
 mod tests;

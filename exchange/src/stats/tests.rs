@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tollgate_policy::{StoreFailure, Swap};
 use tollgate_pricing::{TokenCounts, TokenKind};
-use tollgate_record::{Action, Cost, CostStatus, UsageSource};
+use tollgate_record::{Action, Cost, CostStatus, Record, UsageSource};
 
 /// A proxy's stats, by name.
 #[derive(Default)]

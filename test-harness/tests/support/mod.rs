@@ -32,6 +32,7 @@ pub fn full_size(calls: u64) -> u64 {
 pub struct Given {
     pub config: &'static str,
     pub wasm: PathBuf,
+    /// The filter's configuration; null: the file's own.
     pub plugin: Value,
     pub upstream: SocketAddr,
     /// Where the cluster `store` is.
@@ -52,7 +53,7 @@ impl Given {
                 extra_cluster: self.store.map(|address| ("store".to_owned(), address)),
                 access_log: PathBuf::new(),
                 folder: PathBuf::new(),
-                plugin: Some(Plugin::Text(self.plugin.to_string())),
+                plugin: (!self.plugin.is_null()).then(|| Plugin::Text(self.plugin.to_string())),
             },
         };
         Some(Envoy::start(&setup).unwrap())
@@ -76,15 +77,23 @@ pub fn envoy(plugin: &Value) -> Option<(Envoy, Upstream)> {
 /// A stand-in LLM. The request's header `x-answer` says what it answers: nothing for a JSON answer, `stream`, `cut` for a stream that it
 /// resets, `error`, or `slow` for an answer after a second.
 pub fn llm() -> Upstream {
-    Upstream::start(|seen: &Seen| match seen.headers.text("x-answer").as_deref() {
+    llm_or(|_| None)
+}
+
+/// The same, where `first` has no answer of its own.
+pub fn llm_or(first: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static) -> Upstream {
+    Upstream::start(move |seen: &Seen| first(seen).unwrap_or_else(|| answer(seen))).unwrap()
+}
+
+fn answer(seen: &Seen) -> Reply {
+    match seen.headers.text("x-answer").as_deref() {
         Some("stream") => stream(),
         Some("cut") => Reply { cut_after: Some(150), ..stream() },
         Some("error") => Reply { status: 500, ..Reply::json(r#"{"error":{"message":"no"}}"#) },
         Some("missing") => Reply { status: 404, ..Reply::json(r#"{"error":{"message":"none"}}"#) },
         Some("slow") => Reply { wait: Duration::from_secs(1), ..chat() },
         _ => chat(),
-    })
-    .unwrap()
+    }
 }
 
 const USAGE: &str = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
