@@ -149,7 +149,7 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
     for (version, envoy) in [(ENVOY_VERSION, envoy), (OLDEST_ENVOY_VERSION, oldest)] {
         if let Some(envoy) = envoy {
             report.step(&format!("configurations as they stand, Envoy {version}"), |counts| {
-                configurations(envoy, wasm, counts)
+                configurations(version, envoy, wasm, counts)
             });
         }
     }
@@ -185,11 +185,16 @@ fn check_size(wasm: &Path) -> Result<(), String> {
 
 /// Lets Envoy load every bootstrap of `envoy-config/` as the user would, with nothing changed but the path of
 /// the wasm file, which depends on cargo's target folder.
-fn configurations(envoy: &Path, wasm: &Path, counts: &mut Counts) -> Result<(), String> {
+fn configurations(version: &str, envoy: &Path, wasm: &Path, counts: &mut Counts) -> Result<(), String> {
     const PATH: &str = "target/wasm32-unknown-unknown/release/tollgate.wasm";
     let mut failed = Vec::new();
     for file in bootstraps()? {
         let text = fs::read_to_string(&file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+        let name = file.strip_prefix(root()).unwrap_or(&file).display();
+        if version != ENVOY_VERSION && text.contains(&format!("# Needs Envoy {ENVOY_VERSION}")) {
+            println!("{name} ... skipped: it needs Envoy {ENVOY_VERSION}");
+            continue;
+        }
         let copy = setup::target_dir().join("validate.yaml");
         fs::write(&copy, text.replace(PATH, &wasm.to_string_lossy())).map_err(|error| error.to_string())?;
         let job = Job::new(envoy).args([
@@ -200,7 +205,6 @@ fn configurations(envoy: &Path, wasm: &Path, counts: &mut Counts) -> Result<(), 
             "warning",
             "-c",
         ]);
-        let name = file.strip_prefix(root()).unwrap_or(&file).display();
         match job.args([&copy]).capture() {
             Ok(_) => {
                 println!("{name} ... ok");
