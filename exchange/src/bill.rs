@@ -289,6 +289,7 @@ struct Price<'a> {
 fn status_without_price(exchange: &Exchange, reported: &Reported, answered_by: AnsweredBy) -> CostStatus {
     match exchange.status {
         _ if !exchange.was_sent() => CostStatus::NotSent,
+        // The bodies of errors are not read: no provider is known to bill one, and of 177 recorded ones none has usage.
         Some(status) if status >= 400 && answered_by == AnsweredBy::Upstream => CostStatus::NotBilled,
         _ if reported.usage.is_none() && exchange.call.is_batch() => CostStatus::NotBilled,
         _ if reported.usage.is_none() => CostStatus::NoUsage,

@@ -85,6 +85,25 @@ fn what_both_price_tables_agree_on_is_in_the_record() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Of xAI every figure is ours too, to the last pico-dollar: it reports whole ticks of 1e-10 USD.
+#[test]
+fn xai_charges_what_the_record_says() {
+    // An edit: 0.02 USD for the picture that was sent, for which neither table has a price.
+    const BEYOND_THE_TABLES: [&str; 1] = ["1959"];
+    let rules = Rc::new(Rules::compile(br#"{"pricing": {"trust_reported_cost": []}}"#).unwrap());
+    let mut equal = 0;
+    for case in cases() {
+        let Some(record) = through_the_core(&rules, &case) else { continue };
+        let apart = BEYOND_THE_TABLES.iter().any(|number| case["case"] == *number);
+        if record.provider != "x_ai" || record.cost.reported_usd.is_none() || apart {
+            continue;
+        }
+        assert_eq!(record.cost.list_usd, record.cost.reported_usd, "{} {record:?}", case["case"]);
+        equal += 1;
+    }
+    println!("{equal} calls of xAI cost what it reports");
+}
+
 /// The context of a call (its service tier) and its iterations make the plain figures obsolete.
 fn agreed(expected: &Value, ours: f64) -> bool {
     let best = ["adjusted_usd", "genai_prices_ctx_usd", "genai_prices_usd", "litellm_usd"];
