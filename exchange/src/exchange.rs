@@ -1,18 +1,19 @@
 //! The step machine: one call from its request's head to its settlement.
 
-use crate::config::{Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, early_facts};
+use crate::admission::Batch;
+use crate::config::{Hold, OnUnmetered, Rules, UnknownModel, Upstream, early_facts};
 use crate::head::{Head, HeaderPairs};
+use crate::plan::Plan;
 use crate::reply::{LocalReply, Refusal};
 use crate::tagging::resolve_tags;
 use std::rc::Rc;
 use tollgate_policy::{
-    Admission, Answer, Demand, Facts, Lease, Mode, OnFailure, Op, Quota, ReservationId, StoreFailure,
-    StoreRef, Tags,
+    Facts, Lease, Otherwise, Quota, QuotaRule, ReservationId, StoreFailure, StoreRef, Tags,
 };
-use tollgate_record::{Action, Decision, Timestamp};
+use tollgate_record::{Decision, Timestamp};
 use tollgate_wire::{
-    Call, End, INJECTION_ROOM, Injection, Reason, RequestHead, RequestReader, ResponseHead, ResponseReader,
-    Traffic, classify, region_of,
+    Call, End, INJECTION_ROOM, Injection, Reason, RequestFacts, RequestHead, RequestReader, ResponseHead,
+    ResponseReader, Traffic, classify, region_of,
 };
 
 /// What a request is to Tollgate.
@@ -58,24 +59,6 @@ pub enum HeaderEdit {
     Remove(String),
 }
 
-/// Reservations that one store makes together, all or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Where.
-    pub store: StoreRef,
-    /// Whether a refusal refuses the call.
-    pub mode: Mode,
-    /// What.
-    pub quotas: Vec<Quota>,
-}
-
-impl Batch {
-    /// The changes, in the order of their keys.
-    pub fn ops(&self) -> Vec<Op> {
-        self.quotas.iter().map(|quota| quota.op.clone()).collect()
-    }
-}
-
 /// One LLM call, from its request's head to its settlement.
 pub struct Exchange {
     pub(crate) rules: Rc<Rules>,
@@ -92,28 +75,27 @@ pub struct Exchange {
     pub(crate) first_content: Option<Timestamp>,
     pub(crate) errors: Vec<&'static str>,
     host: String,
-    path: String,
+    pub(crate) path: String,
     route: Option<String>,
     cluster: Option<String>,
-    phase: Phase,
+    pub(crate) phase: Phase,
     /// Kept while the body, which was not read yet, may still decide tags.
     pub(crate) head: Option<Box<Head>>,
     /// Reads the held body ahead of `reader`, which only sees it when the request is let go.
     pub(crate) probe: Option<RequestReader>,
-    batches: std::vec::IntoIter<Batch>,
+    pub(crate) batches: std::vec::IntoIter<Batch>,
+    pub(crate) injection: Injection,
+    pub(crate) plan: Plan,
 }
 
 #[derive(Debug)]
-enum Phase {
+pub(crate) enum Phase {
     Deciding,
     Holding,
     Asking(Batch),
     Passing,
     Replied,
 }
-
-/// A request with a longer body, or one of unknown length, is not held: it goes on without rules that need it.
-const MAX_HELD_BYTES: u64 = 1_000_000;
 
 impl Exchange {
     /// Looks at a request's head. `id` is asked for only if it is an LLM call.
@@ -161,6 +143,8 @@ impl Exchange {
             head: (!rules.tags.pointers().is_empty()).then(|| Box::new(head.clone())),
             probe: None,
             batches: Vec::new().into_iter(),
+            injection,
+            plan: Plan::default(),
             call,
         });
         let step = exchange.decide(head);
@@ -170,28 +154,48 @@ impl Exchange {
     }
 
     fn decide(&mut self, head: &Head) -> Step {
+        self.plan_for(head);
         if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
         }
-        if !self.needs_model() && !self.needs_open_tag() {
+        if head.ends || (!self.needs_body() && !self.needs_open_tag()) {
             return self.admit();
         }
         if !self.can_hold(head) {
-            // Where no body comes there is nothing to know.
-            if !head.ends {
-                self.errors.push("limit");
-            }
-            return self.admit();
+            return self.too_large();
         }
         self.phase = Phase::Holding;
         self.probe = Some(RequestReader::with_pointers(&self.call, Injection::Off, &self.rules.pointers));
         Step::NeedBody
     }
 
-    fn needs_model(&self) -> bool {
-        let asks = self.rules.unknown_model == UnknownModel::Deny;
-        self.model().is_none()
-            && (asks || self.rules.quotas.iter().any(tollgate_policy::QuotaRule::needs_model))
+    /// A rule needs a body that cannot be held.
+    fn too_large(&mut self) -> Step {
+        self.errors.push("limit");
+        match self.plan.limits.on_large_body() {
+            Otherwise::Pass => self.admit(),
+            Otherwise::Deny => self.refuse(Refusal::too_large(self.plan.limits.most_held_bytes())),
+        }
+    }
+
+    /// Whether a rule that may be about the call depends on what its body says.
+    fn needs_body(&self) -> bool {
+        let rules = &self.rules;
+        let facts = self.facts();
+        let unknown = facts.model.is_none();
+        (unknown && rules.unknown_model == UnknownModel::Deny)
+            || rules.quotas.iter().any(|quota| quota.needs_body() && quota.when.may_match(&facts))
+            || rules.routes.iter().any(|route| unknown && route.when.may_match(&facts))
+            || rules.limits.iter().any(|limit| limit.needs_body() && limit.when.may_match(&facts))
+    }
+
+    /// Whether the end of a held body has to be waited for, although what it asks for is known: it may be changed.
+    fn may_be_rewritten(&self) -> bool {
+        let rules = &self.rules;
+        let quota = |quota: &QuotaRule| quota.steps.rewrites() || quota.bounds_output();
+        rules.quotas.iter().any(quota)
+            || rules.routes.iter().any(tollgate_policy::RouteRule::rewrites)
+            || rules.limits.iter().any(tollgate_policy::LimitRule::needs_body)
     }
 
     /// Where the call is served, as far as its host and path say it.
@@ -201,7 +205,9 @@ impl Exchange {
 
     fn can_hold(&self, head: &Head) -> bool {
         let readable = head.headers.value("content-encoding").is_none();
-        let bounded = head.content_length().is_some_and(|length| length <= MAX_HELD_BYTES);
+        let limits = &self.plan.limits;
+        let bounded =
+            head.content_length().map_or(limits.holds_chunked(), |length| length <= limits.most_held_bytes());
         self.rules.hold != Hold::Never && !head.ends && readable && bounded
     }
 
@@ -250,11 +256,20 @@ impl Exchange {
 
     /// Reads what arrived of a held body. It says what to do next once the body's JSON is complete.
     pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
+        let may_be_rewritten = self.may_be_rewritten();
         let probe = self.probe.as_mut()?;
         let _unchanged = probe.feed(fresh, end);
         // Not at the first sight of a model: the last of several is the one that counts upstream.
-        let decided = !probe.wants_more() || end == End::Last;
+        let decided = (!probe.wants_more() && !may_be_rewritten) || end == End::Last;
+        self.plan.held = self.plan.held.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
+        if !decided && self.plan.held > self.plan.limits.most_held_bytes() {
+            return Some(self.too_large());
+        }
         decided.then(|| {
+            self.plan.whole = end == End::Last && self.holds_headers();
+            if end == End::Last {
+                self.plan.length.get_or_insert(self.plan.held);
+            }
             self.resolve_body_tags();
             match self.without_required_tag() {
                 Some(refusal) => self.refuse(refusal),
@@ -275,131 +290,7 @@ impl Exchange {
         }
     }
 
-    fn admit(&mut self) -> Step {
-        if let Some(model) = self.unknown_and_denied() {
-            return self.refuse(Refusal::unknown_model(&model));
-        }
-        let facts = self.facts();
-        let namespace = &self.rules.namespace;
-        let quotas = self.rules.quotas.iter().enumerate();
-        let met: Vec<_> = quotas
-            .filter_map(|(index, rule)| {
-                Some((rule, rule.admit(index, namespace, &facts, &Demand::default())?))
-            })
-            .collect();
-        let mut batches: Vec<Batch> = Vec::new();
-        for (rule, quota) in met {
-            let joins = |b: &&mut Batch| {
-                b.mode == Mode::Enforce && rule.mode == Mode::Enforce && b.store == rule.store
-            };
-            match batches.iter_mut().find(joins) {
-                Some(batch) => batch.quotas.push(quota),
-                None => batches.push(Batch { store: rule.store, mode: rule.mode, quotas: vec![quota] }),
-            }
-        }
-        // One order for all calls, so that two of them never wait for each other's keys.
-        batches.iter_mut().for_each(|b| b.quotas.sort_by(|a, b| a.op.key.cmp(&b.op.key)));
-        self.batches = batches.into_iter();
-        self.next_batch()
-    }
-
-    /// The model, if it is to be refused because it has no price. One that is not known here cannot be looked up.
-    fn unknown_and_denied(&self) -> Option<String> {
-        let model = self.model().filter(|_| self.rules.unknown_model == UnknownModel::Deny)?;
-        self.rules.prices.find(self.call.provider(), model).is_none().then(|| model.to_owned())
-    }
-
-    fn next_batch(&mut self) -> Step {
-        match self.batches.next() {
-            Some(batch) => {
-                self.phase = Phase::Asking(batch);
-                Step::Ask
-            }
-            None => {
-                self.phase = Phase::Passing;
-                Step::Pass
-            }
-        }
-    }
-
-    /// Goes on with a store's answer to [`Exchange::pending`].
-    pub fn resume(&mut self, answer: Result<Admission, StoreFailure>) -> Step {
-        let Some(batch) = self.take_asked() else { return Step::Pass };
-        match answer {
-            Ok(Admission::Granted(answers)) => self.granted(batch, &answers),
-            Ok(Admission::Refused { index, resets_at, .. }) => return self.refused(batch, index, resets_at),
-            Err(StoreFailure) => {
-                self.errors.push("store");
-                let denies = batch.mode == Mode::Enforce && self.on_failure(&batch) == OnFailure::Deny;
-                self.without_lease(batch);
-                if denies {
-                    return self.refuse(Refusal::store_away());
-                }
-            }
-        }
-        self.next_batch()
-    }
-
-    fn granted(&mut self, batch: Batch, answers: &[Answer]) {
-        let store = batch.store;
-        let leases = batch.quotas.into_iter().zip(answers).filter_map(|(quota, answer)| match answer {
-            Answer::Reserved { lease, .. } => Some((quota, store, *lease)),
-            _ => None,
-        });
-        self.leases.extend(leases);
-    }
-
-    fn refused(&mut self, batch: Batch, index: usize, resets_at: i64) -> Step {
-        let rule = batch.quotas.get(index).and_then(|quota| self.rules.quotas.get(quota.rule));
-        let name = rule.map_or_else(String::new, |rule| rule.name.clone());
-        if batch.mode == Mode::Shadow {
-            self.shadow.push(name);
-            self.without_lease(batch);
-            return self.next_batch();
-        }
-        let seconds = resets_at.saturating_sub(self.started.unix_seconds()).max(1);
-        self.refuse(Refusal::quota(name, seconds))
-    }
-
-    /// What these quotas' call uses is booked all the same, with nothing put aside as far as is known here. A remote store
-    /// that did put something aside finds it by the call's id.
-    fn without_lease(&mut self, batch: Batch) {
-        let store = batch.store;
-        self.leases.extend(batch.quotas.into_iter().map(|quota| (quota, store, Lease::default())));
-    }
-
-    /// Takes in what was asked of a store when the client went away before the answer came.
-    pub(crate) fn abandon_asking(&mut self) {
-        if let Some(batch) = self.take_asked() {
-            self.without_lease(batch);
-        }
-    }
-
-    fn take_asked(&mut self) -> Option<Batch> {
-        let asking = self.is_asking();
-        match asking.then(|| std::mem::replace(&mut self.phase, Phase::Deciding))? {
-            Phase::Asking(batch) => Some(batch),
-            _ => None,
-        }
-    }
-
-    fn on_failure(&self, batch: &Batch) -> OnFailure {
-        match batch.store {
-            StoreRef::Local => OnFailure::Allow,
-            StoreRef::Remote(index) => {
-                self.rules.stores.get(index).map_or(OnFailure::Allow, |s| s.on_failure)
-            }
-        }
-    }
-
-    fn refuse(&mut self, refusal: Refusal) -> Step {
-        self.phase = Phase::Replied;
-        self.decision.actions.push(Action::Deny);
-        self.decision.rule = Some(refusal.rule.clone());
-        Step::Reply(refusal.into_reply(self.call.error_dialect()))
-    }
-
-    /// The whole body that was held, on its way upstream; `Some` replaces it.
+    /// The whole body that was held, and perhaps changed, on its way upstream; `Some` replaces it.
     pub fn release_body(&mut self, held: &[u8], end: End) -> Option<Vec<u8>> {
         self.probe = None;
         self.reader.feed(held, end)
@@ -407,6 +298,7 @@ impl Exchange {
 
     /// Takes back that the body may grow: the host would not raise its announced length.
     pub fn forgo_injection(&mut self) {
+        self.injection = Injection::Off;
         self.reader = request_reader(&self.rules, &self.call, Injection::Off);
     }
 
@@ -431,9 +323,7 @@ impl Exchange {
         if self.was_sent() {
             edits.extend(self.open_response(headers));
         }
-        if self.rules.response_headers.contains(&ResponseHeader::Decision) {
-            edits.push(HeaderEdit::Set("x-tollgate-decision", self.decision.action().as_str().to_owned()));
-        }
+        edits.extend(self.own_headers());
         edits
     }
 
@@ -472,8 +362,13 @@ impl Exchange {
         matches!(self.phase, Phase::Passing)
     }
 
-    /// The model asked for, as far as it is known by now.
+    /// The model that is asked for, or sent instead, as far as it is known by now.
     pub(crate) fn model(&self) -> Option<&str> {
+        self.plan.model.as_deref().or_else(|| self.asked_model())
+    }
+
+    /// The model that the client asked for.
+    pub(crate) fn asked_model(&self) -> Option<&str> {
         let of = |reader: &'_ RequestReader| reader.facts().model.is_some();
         let reader = self.probe.as_ref().filter(|p| of(p)).unwrap_or(&self.reader);
         reader.facts().model.as_deref()
@@ -483,6 +378,11 @@ impl Exchange {
     pub(crate) fn place(&self) -> String {
         let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
         format!("{}{path}", self.host)
+    }
+
+    /// What the request asks for, as far as it was read.
+    pub(crate) fn request_facts(&self) -> &RequestFacts {
+        self.probe.as_ref().unwrap_or(&self.reader).facts()
     }
 
     pub(crate) fn facts(&self) -> Facts<'_> {
@@ -505,7 +405,7 @@ fn refusal(upstream: &Upstream, reason: Reason) -> Option<LocalReply> {
     denied.then(|| Refusal::unmetered(reason.as_str()).into_reply(upstream.wire.error_dialect()))
 }
 
-fn request_reader(rules: &Rules, call: &Call, injection: Injection) -> RequestReader {
+pub(crate) fn request_reader(rules: &Rules, call: &Call, injection: Injection) -> RequestReader {
     let reader = RequestReader::with_pointers(call, injection, &rules.pointers);
     if rules.estimate.counts() { reader.estimating(call) } else { reader }
 }

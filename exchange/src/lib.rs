@@ -8,30 +8,36 @@
 //! Nothing here names a proxy, reads a clock or holds a global.
 
 mod admin;
+mod admission;
 mod batches;
 mod bill;
 mod config;
+mod demand;
 mod exchange;
 mod feed;
 mod head;
 mod outbox;
+mod plan;
 mod refresh;
 mod reply;
 mod settle;
 mod stats;
+mod steps;
 mod store;
 mod tagging;
 mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};
+pub use admission::Batch;
 pub use batches::first_time;
 pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
-pub use exchange::{Batch, Exchange, HeaderEdit, Start, Step, Unmetered};
+pub use exchange::{Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use feed::{Arrival, PriceFeed, PriceSource, Streak};
 pub use head::{Head, HeaderPairs};
 pub use outbox::Outbox;
+pub use plan::Rewritten;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};

@@ -1,6 +1,9 @@
 //! Refusals, in the words that the client's SDK understands.
 
 use serde_json::{Value, json};
+use tollgate_policy::{Charge, QuotaRule};
+use tollgate_pricing::PicoUsd;
+use tollgate_record::Action;
 use tollgate_wire::ErrorDialect;
 
 /// An answer that does not come from upstream.
@@ -26,6 +29,8 @@ enum Kind {
     BadRequest { code: &'static str },
     Forbidden { code: &'static str },
     Quota { retry_after_s: i64 },
+    Throttle { retry_after_s: i64 },
+    TooLarge,
     StoreAway,
 }
 
@@ -53,9 +58,71 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn quota(name: String, retry_after_s: i64) -> Self {
+    pub(crate) fn quota(rule: &QuotaRule, retry_after_s: i64) -> Self {
+        if rule.limit.charge == Charge::InFlight {
+            let message = format!("the quota `{}` allows no more calls at the same time", rule.name);
+            return Self { rule: rule.name.clone(), message, kind: Kind::Quota { retry_after_s } };
+        }
+        Self::spent(&rule.name, retry_after_s)
+    }
+
+    fn spent(name: &str, retry_after_s: i64) -> Self {
         let message = format!("the quota `{name}` is used up, it starts again in {retry_after_s} s");
-        Self { rule: name, message, kind: Kind::Quota { retry_after_s } }
+        Self { rule: name.to_owned(), message, kind: Kind::Quota { retry_after_s } }
+    }
+
+    pub(crate) fn throttled(rule: &QuotaRule, retry_after_s: i64) -> Self {
+        let name = rule.name.clone();
+        let message = format!(
+            "the quota `{name}` is used faster than its window passes, try again in {retry_after_s} s"
+        );
+        Self { rule: name, message, kind: Kind::Throttle { retry_after_s } }
+    }
+
+    pub(crate) fn forbidden_model(route: usize, model: &str) -> Self {
+        let message = format!("the model `{model}` is not allowed here");
+        Self {
+            rule: format!("routes[{route}]"),
+            message,
+            kind: Kind::Forbidden { code: "model_not_allowed" },
+        }
+    }
+
+    pub(crate) fn unbudgeted() -> Self {
+        let message = "no budget covers this call, and such calls are refused here".to_owned();
+        Self { rule: "unbudgeted".to_owned(), message, kind: Kind::Forbidden { code: "no_budget" } }
+    }
+
+    /// `most` is in pico-USD.
+    pub(crate) fn too_expensive(most: i128) -> Self {
+        let most = PicoUsd::from_pico(most);
+        let message = format!("the call may cost more than {most} USD, the most that one call may cost here");
+        Self {
+            rule: "limits.max_request_usd".to_owned(),
+            message,
+            kind: Kind::BadRequest { code: "request_too_expensive" },
+        }
+    }
+
+    pub(crate) fn too_large(most: u64) -> Self {
+        let message = format!(
+            "the body cannot be checked: it is compressed, of unknown length or longer than {most} bytes"
+        );
+        Self { rule: "limits.max_body_bytes".to_owned(), message, kind: Kind::TooLarge }
+    }
+
+    pub(crate) fn unrewritable(rule: &str) -> Self {
+        let message =
+            format!("`{rule}` would have to change this request, which is signed or cannot be read");
+        Self { rule: rule.to_owned(), message, kind: Kind::BadRequest { code: "request_not_rewritable" } }
+    }
+
+    /// What the record says was done.
+    pub(crate) const fn action(&self) -> Action {
+        match self.kind {
+            Kind::Throttle { .. } => Action::Throttle,
+            _ => Action::Deny,
+        }
     }
 
     pub(crate) fn unmetered(reason: &str) -> Self {
@@ -87,13 +154,16 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } => 400,
             Kind::Forbidden { .. } => 403,
-            Kind::Quota { .. } => 429,
+            Kind::Quota { .. } | Kind::Throttle { .. } => 429,
+            Kind::TooLarge => 413,
             Kind::StoreAway => 503,
         }
     }
 
     fn retry_headers(&self) -> Vec<(&'static str, String)> {
-        let Kind::Quota { retry_after_s } = self.kind else { return Vec::new() };
+        let (Kind::Quota { retry_after_s } | Kind::Throttle { retry_after_s }) = self.kind else {
+            return Vec::new();
+        };
         let mut headers = vec![
             ("retry-after", retry_after_s.to_string()),
             ("x-ratelimit-remaining", "0".to_owned()),
@@ -130,7 +200,8 @@ impl Refusal {
             Kind::Quota { retry_after_s } if retry_after_s > WORTH_WAITING_S => {
                 ("insufficient_quota", "insufficient_quota")
             }
-            Kind::Quota { .. } => ("rate_limit_error", "rate_limit_exceeded"),
+            Kind::Quota { .. } | Kind::Throttle { .. } => ("rate_limit_error", "rate_limit_exceeded"),
+            Kind::TooLarge => ("invalid_request_error", "request_too_large"),
             Kind::StoreAway => ("server_error", "budget_unavailable"),
         }
     }
@@ -139,25 +210,26 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } => "invalid_request_error",
             Kind::Forbidden { .. } => "permission_error",
-            Kind::Quota { .. } => "rate_limit_error",
+            Kind::Quota { .. } | Kind::Throttle { .. } => "rate_limit_error",
+            Kind::TooLarge => "request_too_large",
             Kind::StoreAway => "api_error",
         }
     }
 
     const fn google_status(&self) -> &'static str {
         match self.kind {
-            Kind::BadRequest { .. } => "INVALID_ARGUMENT",
+            Kind::BadRequest { .. } | Kind::TooLarge => "INVALID_ARGUMENT",
             Kind::Forbidden { .. } => "PERMISSION_DENIED",
-            Kind::Quota { .. } => "RESOURCE_EXHAUSTED",
+            Kind::Quota { .. } | Kind::Throttle { .. } => "RESOURCE_EXHAUSTED",
             Kind::StoreAway => "UNAVAILABLE",
         }
     }
 
     const fn bedrock_type(&self) -> &'static str {
         match self.kind {
-            Kind::BadRequest { .. } => "ValidationException",
+            Kind::BadRequest { .. } | Kind::TooLarge => "ValidationException",
             Kind::Forbidden { .. } => "AccessDeniedException",
-            Kind::Quota { .. } => "ThrottlingException",
+            Kind::Quota { .. } | Kind::Throttle { .. } => "ThrottlingException",
             Kind::StoreAway => "ServiceUnavailableException",
         }
     }
@@ -174,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_spent_quota_speaks_each_dialect() {
-        let quota = || Refusal::quota("team-day".to_owned(), 3600);
+        let quota = || Refusal::spent("team-day", 3600);
         let message = "the quota `team-day` is used up, it starts again in 3600 s";
         for (dialect, body) in [
             (
@@ -200,8 +272,7 @@ mod tests {
 
     #[test]
     fn clients_are_told_when_to_come_back_and_not_to_hammer() {
-        let headers =
-            |seconds| Refusal::quota("q".to_owned(), seconds).into_reply(ErrorDialect::OpenAi).headers;
+        let headers = |seconds| Refusal::spent("q", seconds).into_reply(ErrorDialect::OpenAi).headers;
         assert!(headers(30).contains(&("retry-after", "30".to_owned())));
         assert!(!headers(30).iter().any(|(name, _)| *name == "x-should-retry"));
         assert!(headers(61).contains(&("x-should-retry", "false".to_owned())));

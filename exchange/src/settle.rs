@@ -4,7 +4,7 @@ use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
-use tollgate_policy::{Op, Required, Sent, StoreRef};
+use tollgate_policy::{Lease, Op, Quota, Required, Sent, StoreRef};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
@@ -62,6 +62,8 @@ pub struct Counts {
     pub drift: Option<PicoUsd>,
     /// Kinds of trouble for `tollgate_errors`.
     pub errors: Vec<&'static str>,
+    /// There are quotas, and none is about the call.
+    pub unbudgeted: bool,
     /// Names of the tags that the call does not carry.
     pub absent_tags: Vec<String>,
     /// Names of the tags for which the client claimed something else than what it cannot make up.
@@ -101,6 +103,7 @@ impl Exchange {
         counts.errors = self.errors.iter().copied().chain(errors).collect();
         counts.errors.dedup();
         counts.tag_conflicts = self.tags.conflicts().to_vec();
+        counts.unbudgeted = self.plan.unbudgeted;
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         Settled { record, bookings: self.bookings(&usage), counts }
     }
@@ -125,7 +128,9 @@ impl Exchange {
             time: self.started,
             operation: self.call.operation().as_str().to_owned(),
             provider: self.call.provider().to_owned(),
-            request_model: self.model().map(str::to_owned),
+            request_model: self.sent_or_asked_model().map(str::to_owned),
+            asked_model: self.plan.asked.clone().filter(|_| self.was_sent()),
+            reserved: self.reserved_usd(),
             response_model: reported.model.clone(),
             response_id: reported.id.clone(),
             finish_reasons: reported.finish_reasons.clone(),
@@ -151,6 +156,12 @@ impl Exchange {
         }
     }
 
+    /// The model that went upstream; of a call that did not, the one asked for.
+    fn sent_or_asked_model(&self) -> Option<&str> {
+        let asked = self.plan.asked.as_deref().filter(|_| !self.was_sent());
+        asked.or_else(|| self.model())
+    }
+
     fn response_was_stream(&self, reported: &Reported) -> Option<bool> {
         (self.was_sent() && self.status.is_some()).then_some(reported.stream)
     }
@@ -164,8 +175,12 @@ impl Exchange {
     fn bookings(&self, usage: &tollgate_policy::Usage) -> Vec<(StoreRef, Vec<Op>)> {
         let sent = if self.was_sent() { Sent::Yes } else { Sent::No };
         let mut bookings: Vec<(StoreRef, Vec<Op>)> = Vec::new();
-        for (quota, store, lease) in &self.leases {
-            let op = quota.settle(*lease, usage, sent);
+        let current = self.leases.iter().map(|(quota, store, lease)| (quota, store, *lease, sent));
+        let has = |quota: &Quota| self.leases.iter().any(|(other, _, _)| other.op.key == quota.op.key);
+        let void = self.plan.void.iter().filter(|(quota, _)| !has(quota));
+        let void = void.map(|(quota, store)| (quota, store, Lease::default(), Sent::No));
+        for (quota, store, lease, sent) in current.chain(void) {
+            let op = quota.settle(lease, usage, sent);
             match bookings.iter_mut().find(|(s, _)| s == store) {
                 Some((_, ops)) => ops.push(op),
                 None => bookings.push((*store, vec![op])),

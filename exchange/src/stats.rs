@@ -67,6 +67,10 @@ pub struct Stats {
     drift: HashMap<String, Money>,
     untagged: HashMap<String, Money>,
     fully_tagged: Money,
+    /// What calls cost that a quota on trial would have refused.
+    budgets: HashMap<String, Money>,
+    /// What calls cost that no quota is about.
+    unbudgeted: Money,
 }
 
 /// Seats are forgotten past this number: tags may bring ever new values, but the calls of a while have few.
@@ -189,6 +193,17 @@ impl Stats {
         for rule in &settled.record.shadow {
             let name = format!("tollgate_quota_shadow_blocked;quota={}", tame(rule));
             put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+            if let Some(cost) = settled.record.cost.usd {
+                let money = self.budgets.entry(rule.clone()).or_default();
+                let name = || format!("tollgate_quota_shadow_blocked_nanousd;quota={}", tame(rule));
+                money.add(sink, cost, name);
+            }
+        }
+        if settled.counts.unbudgeted {
+            put(&mut self.plain, sink, MetricKind::Counter, 1, "tollgate_unbudgeted_requests".to_owned());
+            if let Some(cost) = settled.record.cost.usd {
+                self.unbudgeted.add(sink, cost, || "tollgate_unbudgeted_cost_nanousd".to_owned());
+            }
         }
         if let Some(rule) = &settled.record.decision.rule {
             put(

@@ -88,7 +88,10 @@ impl Stream {
                 Headers::HoldAll
             }
             Step::Reply(_) => Headers::HoldAll,
-            Step::Pass => Headers::Continue,
+            Step::Pass => {
+                let _the_call_matters_more = host::edit_headers(Map::Request, &self.exchange.passing_edits());
+                Headers::Continue
+            }
         }
     }
 
@@ -161,15 +164,28 @@ impl Stream {
     /// Lets the held request go, with what its body has become.
     fn let_go(&mut self, release: Release) {
         let Some(held) = self.held.take() else { return };
+        let _the_call_matters_more = host::edit_headers(Map::Request, &self.exchange.passing_edits());
         if held.seen > 0 || held.ended {
             let body = read(Buffer::Request, 0, held.seen);
-            if let Some(replaced) = self.exchange.release_body(&body, end(held.ended)) {
+            let changed = self.rewritten(&body, end(held.ended));
+            let released = self.exchange.release_body(changed.as_deref().unwrap_or(&body), end(held.ended));
+            if let Some(replaced) = released.or(changed) {
                 let _unchanged_then = abi::set_buffer(Buffer::Request, held.seen, &replaced);
             }
         }
         if release == Release::Call {
             let _ends_by_time_out_then = abi::continue_request();
         }
+    }
+
+    /// The body as rules want it changed, once its headers say so. `None` if it goes on as it came.
+    fn rewritten(&mut self, body: &[u8], end: End) -> Option<Vec<u8>> {
+        let rewritten = self.exchange.rewrite(body, end)?;
+        if host::edit_headers(Map::Request, &rewritten.edits) {
+            return Some(rewritten.body);
+        }
+        self.exchange.forgo_rewrite();
+        None
     }
 
     fn pass_request(&mut self, size: usize, ends: bool) {

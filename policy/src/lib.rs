@@ -7,7 +7,9 @@
 mod config;
 pub mod form;
 mod ledger;
+mod limits;
 mod quota;
+mod routes;
 mod selector;
 mod tags;
 mod window;
@@ -17,10 +19,12 @@ pub use ledger::{
     Admission, Amount, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, Output, ReservationId,
     SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, claim_place, perform,
 };
+pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
 pub use quota::{
     CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Quota, QuotaRule,
     RawStore, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
 };
+pub use routes::{RouteRule, Routed, compile_routes, route};
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
 pub use window::{Unit, Window, Zone, duration};

@@ -77,6 +77,16 @@ impl Selector {
         self.0.iter().all(|(field, patterns)| field.matches(patterns, facts))
     }
 
+    /// Whether the rule may be about this call, as far as is known before its body was read: a model or a tag that the
+    /// body may name fits anything.
+    pub fn may_match(&self, facts: &Facts<'_>) -> bool {
+        self.0.iter().all(|(field, patterns)| match field {
+            Field::Model if facts.model.is_none() => true,
+            Field::Tag(index) if facts.tags.is_open(*index) => true,
+            field => field.matches(patterns, facts),
+        })
+    }
+
     /// Whether the answer can depend on the model.
     pub fn needs_model(&self) -> bool {
         self.0.iter().any(|(field, _)| *field == Field::Model)

@@ -58,6 +58,7 @@ fn identity(out: &mut impl Spell, r: &Record) {
     out.text("gen_ai.operation.name", &r.operation);
     out.text("gen_ai.provider.name", &r.provider);
     known(out, "gen_ai.request.model", r.request_model.as_deref());
+    known(out, "tollgate.request.model", r.asked_model.as_deref());
     known(out, "gen_ai.response.model", r.response_model.as_deref());
     known(out, "gen_ai.response.id", r.response_id.as_deref());
     texts(out, "gen_ai.response.finish_reasons", &r.finish_reasons);

@@ -65,6 +65,7 @@ impl<'a> Keys<'a> {
             operation: self.required("gen_ai.operation.name")?,
             provider: self.required("gen_ai.provider.name")?,
             request_model: self.text("gen_ai.request.model")?,
+            asked_model: self.text("tollgate.request.model")?,
             response_model: self.text("gen_ai.response.model")?,
             response_id: self.text("gen_ai.response.id")?,
             finish_reasons: self.texts("gen_ai.response.finish_reasons")?,

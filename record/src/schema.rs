@@ -20,8 +20,10 @@ pub struct Record {
     pub operation: String,
     /// OpenTelemetry's `gen_ai.provider.name`, or the operator's own name for it.
     pub provider: String,
-    /// The model that the client asked for, as on the wire.
+    /// The model that went upstream, as on the wire; of a refused call the one asked for.
     pub request_model: Option<String>,
+    /// The model that the client asked for, where a rule sent another.
+    pub asked_model: Option<String>,
     /// The model that answered, as on the wire.
     pub response_model: Option<String>,
     /// The provider's id of the answer.

@@ -14,6 +14,7 @@ fn full() -> Record {
         operation: "chat".into(),
         provider: "anthropic".into(),
         request_model: Some("claude-sonnet-4-5".into()),
+        asked_model: Some("gpt-4".to_owned()),
         response_model: Some("claude-sonnet-4-5-20250929".into()),
         response_id: Some("msg_1".into()),
         finish_reasons: vec!["end_turn".into()],

@@ -33,7 +33,7 @@ pub use call::{
 pub use estimate::{CountTokens, Encoding, NoVocabulary, Vocabulary};
 pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
-pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader};
+pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};
 pub use response::{Ended, ResponseHead, ResponseReader};
 pub use usage::ReportedUsage;
 

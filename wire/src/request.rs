@@ -3,8 +3,11 @@
 mod edits;
 mod form;
 mod json;
+mod rewrite;
 
 use std::fmt;
+
+pub use rewrite::{Rewrite, Unrewritable};
 
 use form::FormReader;
 use json::JsonReader;

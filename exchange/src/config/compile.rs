@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
 use tollgate_policy::{
-    ConfigError, Facts, Object, QuotaRule, Selector, Store, TagRules, Tags, compile_quotas, compile_tags,
+    ConfigError, Facts, LimitRule, Object, Otherwise, QuotaRule, RouteRule, Selector, Store, TagRules, Tags,
+    compile_limits, compile_quotas, compile_routes, compile_tags,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -37,6 +38,12 @@ pub struct Rules {
     pub pointers: Pointers,
     /// The quotas.
     pub quotas: Vec<QuotaRule>,
+    /// Which models a call may have.
+    pub routes: Vec<RouteRule>,
+    /// Bounds on single calls.
+    pub limits: Vec<LimitRule>,
+    /// What becomes of calls that no quota is about.
+    pub unbudgeted: Otherwise,
     /// Stores outside this process.
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
@@ -179,6 +186,27 @@ pub enum Label {
 pub enum ResponseHeader {
     /// `x-tollgate-decision`.
     Decision,
+    /// `x-tollgate-quota-remaining`: the quota that is nearest to its limit, and what is left of it.
+    QuotaRemaining,
+    /// `x-tollgate-estimated-cost-usd`: what admission put aside.
+    EstimatedCost,
+}
+
+impl ResponseHeader {
+    const ALL: [(&'static str, Self); 3] = [
+        ("decision", Self::Decision),
+        ("quota_remaining", Self::QuotaRemaining),
+        ("estimated_cost", Self::EstimatedCost),
+    ];
+
+    /// The header's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "x-tollgate-decision",
+            Self::QuotaRemaining => "x-tollgate-quota-remaining",
+            Self::EstimatedCost => "x-tollgate-estimated-cost-usd",
+        }
+    }
 }
 
 const DEFAULT_MAX_SERIES: u32 = 2000;
@@ -199,11 +227,15 @@ impl Rules {
         let pointers = Pointers::new(tags.pointers().iter().map(String::as_str))
             .map_err(|problem| ConfigError::new("tags", problem.to_string()))?;
         let (quotas, stores) = compile_quotas(&by_hand.quotas, &raw.stores, tags.names())?;
+        let routes = compile_routes(&by_hand.routes, tags.names())?;
+        let limits = compile_limits(&by_hand.limits, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;
         let needs_route = upstreams.iter().any(|u| u.when.needs_route())
             || quotas.iter().any(QuotaRule::needs_route)
+            || routes.iter().any(|r| r.when.needs_route())
+            || limits.iter().any(|l| l.when.needs_route())
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
@@ -212,6 +244,9 @@ impl Rules {
             estimate: raw.estimate.into(),
             pointers,
             quotas,
+            routes,
+            limits,
+            unbudgeted: if raw.unbudgeted == RawUnmetered::Deny { Otherwise::Deny } else { Otherwise::Pass },
             stores,
             price_version: prices.version().to_owned(),
             prices,
@@ -263,6 +298,8 @@ impl Rules {
 /// The rules that policy reads by hand.
 struct ByHand {
     quotas: Value,
+    routes: Value,
+    limits: Value,
 }
 
 impl ByHand {
@@ -271,7 +308,7 @@ impl ByHand {
             let found = configuration.as_object_mut().and_then(|members| members.remove(name));
             found.unwrap_or_else(|| Value::Array(Vec::new()))
         };
-        Self { quotas: take("quotas") }
+        Self { quotas: take("quotas"), routes: take("routes"), limits: take("limits") }
     }
 }
 
@@ -429,12 +466,17 @@ fn max_series(raw: &RawEmit) -> Result<usize, ConfigError> {
 
 fn response_headers(raw: &RawEmit) -> Result<Vec<ResponseHeader>, ConfigError> {
     match &raw.response_headers {
-        RawResponseHeaders::All(true) => Ok(vec![ResponseHeader::Decision]),
+        RawResponseHeaders::All(true) => Ok(ResponseHeader::ALL.map(|(_, header)| header).to_vec()),
         RawResponseHeaders::All(false) => Ok(Vec::new()),
-        RawResponseHeaders::Some(names) => each("emit.response_headers", names, |name| match name.as_str() {
-            "decision" => Ok(ResponseHeader::Decision),
-            other => Err(ConfigError::new("", format!("unknown header `{other}`, expected `decision`"))),
-        }),
+        RawResponseHeaders::Some(names) => {
+            each("emit.response_headers", names, |name| {
+                let found = ResponseHeader::ALL.iter().find(|(known, _)| known == name);
+                found.map(|(_, header)| *header).ok_or_else(|| {
+                let problem = format!("unknown header `{name}`, expected one of `decision`, `quota_remaining`, `estimated_cost`");
+                ConfigError::new("", problem)
+            })
+            })
+        }
     }
 }
 

@@ -15,8 +15,11 @@ pub(super) struct RawConfig {
     pub pricing: Object<RawPricing>,
     pub tags: BTreeMap<String, Object<RawTag>>,
     pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
-    /// Taken out beforehand, and read by hand.
+    /// These three are taken out beforehand, and read by hand.
+    pub routes: (),
+    pub limits: (),
     pub quotas: (),
+    pub unbudgeted: RawUnmetered,
     pub stores: BTreeMap<String, Object<RawStore>>,
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
@@ -77,8 +80,8 @@ pub(super) enum RawStreamCounts {
     Sum,
 }
 
-/// What becomes of calls to an upstream that cannot be metered.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+/// What becomes of calls that cannot be metered, or that no quota is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawUnmetered {
     #[default]
@@ -166,7 +169,10 @@ pub(super) struct RawEmit {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "expected `true`, `false`, or a list of `decision`")]
+#[serde(
+    untagged,
+    expecting = "expected `true`, `false`, or a list of `decision`, `quota_remaining`, `estimated_cost`"
+)]
 pub(super) enum RawResponseHeaders {
     All(bool),
     Some(Vec<String>),

@@ -132,7 +132,7 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
         ),
         (
             r#"{"emit":{"response_headers":["cost"]}}"#,
-            "emit.response_headers[0]: unknown header `cost`, expected `decision`",
+            "emit.response_headers[0]: unknown header `cost`, expected one of `decision`",
         ),
     ] {
         let error = refused(json);

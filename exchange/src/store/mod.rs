@@ -127,14 +127,14 @@ pub fn parse_admission(
 ) -> Result<Admission, StoreFailure> {
     let reply = Reply::read(status, body).filter(|reply| reply.id == id).ok_or(StoreFailure)?;
     if reply.verdict == -1 {
-        let lease = |op: &Op| match op.change {
+        let lease = |(place, op): (usize, &Op)| match op.change {
             Change::Reserve { amount, .. } => Answer::Reserved {
                 lease: Lease { expires_minute: 0, amount: put_aside(&amount) },
-                taken: None,
+                taken: reply.taken.get(place).copied(),
             },
             Change::Settle { .. } | Change::Grant { .. } | Change::Reset => Answer::Settled,
         };
-        return Ok(Admission::Granted(ops.iter().map(lease).collect()));
+        return Ok(Admission::Granted(ops.iter().enumerate().map(lease).collect()));
     }
     let index = usize::try_from(reply.verdict).map_err(|_| StoreFailure)?;
     let op = ops.get(index).ok_or(StoreFailure)?;
@@ -142,7 +142,12 @@ pub fn parse_admission(
         Change::Reserve { amount, .. } => put_aside(&amount),
         Change::Settle { .. } | Change::Grant { .. } | Change::Reset => 0,
     };
-    Ok(Admission::Refused { index, resets_at: op.window.span(now).1, taken: reply.taken, amount })
+    Ok(Admission::Refused {
+        index,
+        resets_at: op.window.span(now).1,
+        taken: reply.taken.first().copied(),
+        amount,
+    })
 }
 
 /// What is usual is not known in the store.

@@ -40,8 +40,8 @@ pub struct Reply {
     pub id: String,
     /// What it says of it.
     pub verdict: i64,
-    /// What is used and reserved where it refuses.
-    pub taken: Option<i128>,
+    /// What is used and reserved: where it refuses, or of each counter.
+    pub taken: Vec<i128>,
 }
 
 impl Reply {
@@ -52,7 +52,7 @@ impl Reply {
         }
         let answer = serde_json::from_slice::<Value>(body).ok()?;
         let said = answer.get("EVAL")?;
-        let taken = said.get(2).and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let taken = said.as_array()?.iter().skip(2).map_while(|taken| taken.as_str()?.parse().ok()).collect();
         Some(Self { id: said.get(0)?.as_str()?.to_owned(), verdict: said.get(1)?.as_i64()?, taken })
     }
 }

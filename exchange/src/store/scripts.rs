@@ -17,25 +17,27 @@ local function keep(k,life) redis.call('EXPIRE',k,life) redis.call('EXPIRE',k..'
 ///
 /// The first key is the mark of a settled call: an admission that was on its way for so long that the call has ended puts nothing aside.
 /// Arguments: the call's id, now, when its lease expires; then for each further key amount, limit, window start, key's life in
-/// seconds. It answers the id and -1 if all were put aside, -2 if the call has ended, else the place of the refusal and what is taken there.
-pub const ADMIT: &str = "local id,now=ARGV[1],ARGV[2] \
+/// seconds. It answers the id and -1 and what was taken of each if all were put aside, -2 if the call has ended, else the place of the refusal
+/// and what is taken there. A call that asks again, since a step has changed it, gives back what it had.
+pub const ADMIT: &str = "local id,now,all=ARGV[1],ARGV[2],{} \
 if redis.call('EXISTS',KEYS[1])==1 then return {id,-2} end \
 for i=2,#KEYS do \
 local k,a=KEYS[i],4+(i-2)*4 \
 for _,old in ipairs(redis.call('ZRANGEBYSCORE',k..':leases','-inf',now)) do release(k,old) end \
+release(k,id) \
 roll(k,ARGV[a+2]) \
 local taken=tonumber(redis.call('HGET',k,'used') or 0)+tonumber(redis.call('HGET',k,'open') or 0) \
 if taken+tonumber(ARGV[a])>tonumber(ARGV[a+1]) or taken>=tonumber(ARGV[a+1]) then return {id,i-2,string.format('%.0f',taken)} end \
+all[i-1]=string.format('%.0f',taken) \
 end \
 for i=2,#KEYS do \
 local k,a=KEYS[i],4+(i-2)*4 \
-release(k,id) \
 redis.call('HINCRBY',k,'open',ARGV[a]) \
 redis.call('HSET',k,'r:'..id,ARGV[a]) \
 redis.call('ZADD',k..':leases',ARGV[3],id) \
 keep(k,ARGV[a+3]) \
 end \
-return {id,-1}";
+return {id,-1,unpack(all)}";
 
 /// Books a call once, and gives back what it reserved, if it did: an answer that was never heard may have been a yes.
 ///

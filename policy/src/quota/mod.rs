@@ -69,6 +69,14 @@ impl Charge {
         }
     }
 
+    /// An amount of it as it is shown: USD, or a count.
+    pub fn shown(self, amount: i128) -> String {
+        match self {
+            Self::Usd => PicoUsd::from_pico(amount).to_string(),
+            _ => amount.to_string(),
+        }
+    }
+
     /// Whether the answer's length counts.
     pub const fn counts_output(self) -> bool {
         matches!(self, Self::Usd | Self::Tokens | Self::OutputTokens)
@@ -188,6 +196,11 @@ impl QuotaRule {
     /// Whether the request's body says what has to be known: the model, the bound of the answer.
     pub fn needs_body(&self) -> bool {
         self.needs_model() || self.limit.charge.counts_output() || self.steps.rewrites()
+    }
+
+    /// Whether it counts calls, whatever they ask for.
+    pub fn counts_calls(&self) -> bool {
+        matches!(self.limit.charge, Charge::Requests | Charge::InFlight)
     }
 
     /// Whether a limit on the answer may have to be written into the request.
