@@ -215,7 +215,7 @@ impl Daily {
             document.facts.push("no call was found".into());
             return document;
         };
-        let name = self.by.as_ref().map_or("of", Dimension::name);
+        let name = self.by.as_ref().map_or("series", Dimension::name);
         let mut days = Sheet::new("forecast", format!("The days behind {}", day_text(last)))
             .texts([name, "day"])
             .numbers(["expected_usd", "low_usd", "high_usd"])

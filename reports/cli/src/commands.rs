@@ -11,7 +11,10 @@ mod tries;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
+use tollgate_record::Timestamp;
+use tollgate_reports::zone::day_text;
 use tollgate_reports::{Form, Range, Selection, Zone};
 
 use crate::args::{Args, Failure, Opt};
@@ -33,7 +36,11 @@ pub struct Command {
 pub const LOGS: &[Opt] = &[
     Opt::new("--from", "TIME", "first instant: 2026, 2026-11, 2026-11-20, 2026-11-20T14:30 or with a Z"),
     Opt::new("--to", "TIME", "last one, the whole of the year, month or day that is named"),
-    Opt::new("--month", "YYYY-MM", "the same as --from and --to with that month"),
+    Opt::new(
+        "--month",
+        "YYYY-MM",
+        "the same as --from and --to with that month; this and last are those of the calendar",
+    ),
     Opt::new("--zone", "ZONE", "where days begin: UTC (default), +09:00, Europe/Berlin"),
     Opt::new(
         "--where",
@@ -106,6 +113,23 @@ fn help(command: &Command) -> String {
     text
 }
 
+/// `2026-11`, or the month that is, or the one that was.
+fn month(text: &str, zone: &Zone) -> Result<Range, Failure> {
+    let parse =
+        |text: &str| Range::parse(text, zone).map_err(|why| Failure::Usage(format!("`--month`: {why}")));
+    if !matches!(text, "this" | "last") {
+        return parse(text);
+    }
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_err(|_| Failure::Failed("the clock is before 1970".into()))?;
+    let now = i64::try_from(now.as_nanos()).map_err(|_| Failure::Failed("the clock is after 2262".into()))?;
+    let name = |unix_nanos: i64| day_text(zone.day(Timestamp::from_unix_nanos(unix_nanos)))[..7].to_owned();
+    let this = parse(&name(now))?;
+    // An hour before a month begins belongs to the one before.
+    if text == "this" { Ok(this) } else { parse(&name((this.start - 3600) * 1_000_000_000)) }
+}
+
 /// What to read, and which calls of it.
 pub struct Asked {
     pub logs: Logs,
@@ -122,7 +146,8 @@ impl Asked {
             };
             args.value(name).map(read).transpose()
         };
-        let (from, to, month) = (range("--from")?, range("--to")?, range("--month")?);
+        let month = args.value("--month").map(|text| month(text, &zone)).transpose()?;
+        let (from, to) = (range("--from")?, range("--to")?);
         if month.is_some() && (from.is_some() || to.is_some()) {
             return Err(Failure::Usage(
                 "`--month` stands for `--from` and `--to`: give one or the others".into(),
@@ -156,6 +181,14 @@ mod tests {
             assert!(overview().contains(&format!("  {}", command.usage)), "{}", command.name);
             assert!(command.usage.starts_with(command.name) && help(command).contains(command.help));
         }
+    }
+
+    #[test]
+    fn months_of_the_calendar_meet() {
+        let zone = Zone::fixed("+09:00").unwrap();
+        let (this, last) = (month("this", &zone).unwrap(), month("last", &zone).unwrap());
+        let length = last.end - last.start;
+        assert!(last.end == this.start && (28 * 86_400..=31 * 86_400).contains(&length), "{last:?} {this:?}");
     }
 
     #[test]
