@@ -335,7 +335,8 @@ impl Exchange {
             content_encoding: headers.text("content-encoding"),
             headers: &pairs,
         };
-        let reader = ResponseReader::new(&self.call, self.reader.facts(), &head);
+        let reader =
+            ResponseReader::new(&self.call, self.reader.facts(), &head).within(&self.rules.decoder_memory);
         self.response = Some(if self.rules.estimate.counts() { reader.estimating() } else { reader });
         // The body may come out shorter than announced once our own usage chunk is taken out of it.
         let shrinks = self.reader.facts().injected && headers.value("content-length").is_some();
@@ -372,6 +373,10 @@ impl Exchange {
         let of = |reader: &'_ RequestReader| reader.facts().model.is_some();
         let reader = self.probe.as_ref().filter(|p| of(p)).unwrap_or(&self.reader);
         reader.facts().model.as_deref()
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// What is called: host and path, without the query.

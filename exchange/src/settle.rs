@@ -60,6 +60,8 @@ pub struct Counts {
     pub retires: bool,
     /// How far the provider's own figure and our quote at list price are apart.
     pub drift: Option<PicoUsd>,
+    /// The host of a call whose answer could not be read, and why.
+    pub unmetered: Option<(String, &'static str)>,
     /// Kinds of trouble for `tollgate_errors`.
     pub errors: Vec<&'static str>,
     /// There are quotas, and none is about the call.
@@ -102,6 +104,7 @@ impl Exchange {
         };
         counts.errors = self.errors.iter().copied().chain(errors).collect();
         counts.errors.dedup();
+        counts.unmetered = unread(&reported).map(|reason| (self.host().to_owned(), reason));
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.unbudgeted = self.plan.unbudgeted;
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
@@ -221,6 +224,16 @@ const fn source(source: Source) -> UsageSource {
         Source::Partial => UsageSource::Partial,
         Source::Estimated => UsageSource::Estimated,
         Source::None => UsageSource::None,
+    }
+}
+
+/// Why an answer that should have a report could not be read.
+fn unread(reported: &Reported) -> Option<&'static str> {
+    let problems = reported.problems;
+    match (&reported.usage, problems.has(Problem::Overlong), problems.has(Problem::Encoded)) {
+        (Some(_), _, _) | (None, false, false) => None,
+        (None, true, _) => Some("overlong"),
+        (None, false, true) => Some("encoding"),
     }
 }
 

@@ -177,6 +177,9 @@ impl Stats {
     fn count_trouble(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
         use tollgate_record::CostStatus::{NoUsage, Priced, UnknownModel, Unpriced};
         let status = settled.record.cost.status;
+        if let Some((host, reason)) = &settled.counts.unmetered {
+            self.count_unmetered(host, reason, sink);
+        }
         if status != Priced {
             let name = format!("tollgate_cost_status_requests;reason={}", status.as_str());
             put(&mut self.plain, sink, MetricKind::Counter, 1, name);

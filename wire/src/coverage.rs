@@ -129,6 +129,8 @@ fn written() -> String {
     ] {
         writeln!(out, "| `{}` | {when} |", reason.as_str()).unwrap();
     }
+    out.push_str("| `overlong` | the answer is longer, or wants more memory, than is read; its record has no usage |\n");
+    out.push_str("| `encoding` | the answer's content coding cannot be read; its record has no usage |\n");
     out
 }
 

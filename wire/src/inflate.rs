@@ -5,12 +5,15 @@
 
 mod brotli;
 mod deflate;
+mod memory;
 mod zstd;
 
 use std::fmt;
 
 use brotli::Brotli;
 use deflate::{Deflate, Gzip};
+pub use memory::DecoderMemory;
+use memory::Share;
 use zstd::Zstd;
 
 /// What one step of a decoder writes at most.
@@ -30,6 +33,8 @@ const FREE_OUT: u64 = 4 * 1024 * 1024;
 trait Layer {
     /// Reads from `input` and writes to `output`.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Fault>;
+    /// How many bytes it holds or may come to hold, as far as its header told.
+    fn memory(&self) -> u64;
 }
 
 /// What a step did. A step that neither read nor wrote needs more input.
@@ -51,6 +56,8 @@ pub(crate) enum Fault {
 /// Takes off all codings of a body.
 pub(crate) struct Inflater {
     layers: Vec<Box<dyn Layer>>,
+    /// Of the memory that all decoders share, where there is a bound.
+    share: Option<Share>,
     came: u64,
     went: u64,
 }
@@ -66,7 +73,12 @@ impl Inflater {
             return None;
         }
         let layers: Option<Vec<_>> = codings.iter().rev().map(|coding| layer(coding)).collect();
-        Some(Self { layers: layers?, came: 0, went: 0 })
+        Some(Self { layers: layers?, share: None, came: 0, went: 0 })
+    }
+
+    /// Takes what it holds out of a memory that others use too.
+    pub(crate) fn set_memory(&mut self, memory: &DecoderMemory) {
+        self.share = Some(memory.share());
     }
 
     /// Whether there is nothing to take off.
@@ -84,7 +96,10 @@ impl Inflater {
             sink(piece);
             if *went > bound { Err(Fault::Limit) } else { Ok(()) }
         };
-        pump(&mut self.layers, chunk, &mut counted)
+        pump(&mut self.layers, chunk, &mut counted)?;
+        let held = self.layers.iter().fold(0_u64, |sum, layer| sum.saturating_add(layer.memory()));
+        let fits = self.share.as_mut().is_none_or(|share| share.set(held));
+        if fits { Ok(()) } else { Err(Fault::Limit) }
     }
 }
 
@@ -204,11 +219,44 @@ mod tests {
     }
 
     fn brotli_body(text: &[u8]) -> Vec<u8> {
+        brotli_of(text, 20)
+    }
+
+    fn brotli_of(text: &[u8], window: u32) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut writer = ::brotli::CompressorWriter::new(&mut out, 4096, 5, 20);
+        let mut writer = ::brotli::CompressorWriter::new(&mut out, 4096, 5, window);
         std::io::Write::write_all(&mut writer, text).unwrap();
         drop(writer);
         out
+    }
+
+    #[test]
+    fn all_decoders_together_hold_no_more_than_they_may() {
+        let memory = DecoderMemory::of(9 << 20);
+        let widest = brotli_of(&b"data: {}\n\n".repeat(100), 22);
+        let open = || {
+            let mut inflater = Inflater::new("br").unwrap();
+            inflater.set_memory(&memory);
+            let outcome = inflater.feed(&widest, &mut |_| {});
+            (inflater, outcome)
+        };
+        let (first, outcome) = open();
+        assert_eq!(outcome, Ok(()), "{memory:?}");
+        let (_second, outcome) = open();
+        assert_eq!(outcome, Ok(()), "{memory:?}");
+        assert_eq!(open().1, Err(Fault::Limit), "two windows of 4 MiB are in use: {memory:?}");
+        drop(first);
+        assert_eq!(open().1, Ok(()), "one was given back: {memory:?}");
+        let zstd = compress_zstd(&b"x".repeat(1000)[..], CompressionLevel::Fastest);
+        for (coding, body) in
+            [("gzip", compress_to_vec(b"x", 6)), ("deflate", compress_to_vec_zlib(b"x", 6)), ("zstd", zstd)]
+        {
+            let mut inflater = Inflater::new(coding).unwrap();
+            inflater.set_memory(&DecoderMemory::of(1));
+            let gzip_head = if coding == "gzip" { &b"\x1f\x8b\x08\0\0\0\0\0\0\x03"[..] } else { b"" };
+            let outcome = inflater.feed(&[gzip_head, &body].concat(), &mut |_| {});
+            assert_eq!(outcome, Err(Fault::Limit), "{coding} holds something");
+        }
     }
 
     #[test]

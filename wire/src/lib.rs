@@ -31,6 +31,7 @@ pub use call::{
     StreamCounts, Traffic, UnknownDialect, Upstream, classify, region_of,
 };
 pub use estimate::{CountTokens, Encoding, NoVocabulary, Vocabulary};
+pub use inflate::DecoderMemory;
 pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};

@@ -18,7 +18,7 @@ use crate::call::{Call, ErrorDialect};
 use crate::dialect::{Dialect, UsageKind};
 use crate::draft::{Draft, Whole};
 use crate::estimate::{CountTokens, Seen, Texts};
-use crate::inflate::{Fault, Inflater};
+use crate::inflate::{DecoderMemory, Fault, Inflater};
 use crate::report::{Problem, Reported, Source};
 use crate::request::{RequestFacts, RequestReader};
 use crate::stream::json_fields::Wants;
@@ -105,6 +105,14 @@ impl ResponseReader {
             content: Some(memmem::Finder::new(dialect.content)),
             saw_content: false,
         }
+    }
+
+    /// Takes the memory of its decoders out of one that others use too. Past its bound the body is not read.
+    pub fn within(mut self, memory: &DecoderMemory) -> Self {
+        if let Some(inflater) = &mut self.inflater {
+            inflater.set_memory(memory);
+        }
+        self
     }
 
     /// From here on the texts are looked at, so that tokens can be counted that nobody reports.

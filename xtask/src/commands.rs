@@ -168,6 +168,10 @@ fn demo(args: &[String]) -> Result<(), String> {
 fn soak(args: &[String]) -> Result<(), String> {
     let minutes = option(args, "--minutes")?.unwrap_or("10");
     let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
+    println!("fuzzing the decoders for a minute");
+    Job::cargo(["test", "--quiet", "--package", "tollgate-wire", "--test", "fuzz", "--", "--nocapture"])
+        .env("TOLLGATE_FUZZ_SECONDS", "60")
+        .run()?;
     Job::cargo(["build", "--quiet", "--package", "tollgate-test-harness", "--bin", "scenarios"]).run()?;
     Job::new(setup::target_dir().join("debug/scenarios"))
         .args(["--engine", "envoy", "--minutes", minutes])

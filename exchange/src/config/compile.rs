@@ -19,7 +19,9 @@ use tollgate_policy::{
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
-use tollgate_wire::{Custom, CustomShape, DialectName, IncludeUsage, Pointers, StreamCounts, Vocabulary};
+use tollgate_wire::{
+    Custom, CustomShape, DecoderMemory, DialectName, IncludeUsage, Pointers, StreamCounts, Vocabulary,
+};
 
 /// A configuration that can be applied. Streams hold on to the rules that admitted them.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct Rules {
     pub hold: Hold,
     /// Which provider answers, where the configuration says so.
     pub upstreams: Vec<Upstream>,
+    /// What the decoders of all its calls may hold together.
+    pub decoder_memory: DecoderMemory,
     /// How tokens are counted that nobody reports.
     pub estimate: Estimate,
     /// The tags.
@@ -241,6 +245,7 @@ impl Rules {
             namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             hold: raw.hold.into(),
             upstreams,
+            decoder_memory: DecoderMemory::default(),
             estimate: raw.estimate.into(),
             pointers,
             quotas,

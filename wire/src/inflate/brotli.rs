@@ -12,13 +12,15 @@ type State = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 pub(super) struct Brotli {
     state: Option<Box<State>>,
+    /// The window, as a power of two.
+    width: u8,
     written: usize,
     ended: bool,
 }
 
 impl Brotli {
     pub(super) fn new() -> Self {
-        Self { state: None, written: 0, ended: false }
+        Self { state: None, width: 0, written: 0, ended: false }
     }
 }
 
@@ -34,6 +36,7 @@ impl Layer for Brotli {
                 if window(*first) > WIDEST {
                     return Err(Fault::Limit);
                 }
+                self.width = window(*first);
                 let alloc = StandardAlloc::default;
                 self.state.insert(Box::new(BrotliState::new_strict(alloc(), alloc(), alloc())))
             }
@@ -56,6 +59,12 @@ impl Layer for Brotli {
             BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {}
         }
         Ok(Step { read, written })
+    }
+
+    /// The window, and tables that were seen to take up to 64 KiB.
+    fn memory(&self) -> u64 {
+        let window = 1_u64.checked_shl(self.width.into()).unwrap_or(u64::MAX);
+        if self.state.is_some() { window.saturating_add(64 * 1024) } else { 0 }
     }
 }
 

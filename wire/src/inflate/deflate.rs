@@ -52,6 +52,10 @@ impl Layer for Deflate {
         self.ended = ended;
         Ok(step)
     }
+
+    fn memory(&self) -> u64 {
+        self.state.as_ref().map_or(0, |state| u64::try_from(size_of_val(state.as_ref())).unwrap_or(u64::MAX))
+    }
 }
 
 /// One step, and whether the data ended in it.
@@ -181,5 +185,9 @@ impl Layer for Gzip {
             self.place = Place::Trailer { left: 8 };
         }
         Ok(Step { read: read.saturating_add(step.read), written: step.written })
+    }
+
+    fn memory(&self) -> u64 {
+        self.inner.memory()
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Zstd {
     held: Vec<u8>,
     place: Place,
     has_checksum: bool,
+    /// The frame's window.
+    window: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl Zstd {
     pub(super) fn new() -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WIDEST);
-        Self { decoder, held: Vec::new(), place: Place::Header, has_checksum: false }
+        Self { decoder, held: Vec::new(), place: Place::Header, has_checksum: false, window: 0 }
     }
 
     /// Takes bytes until `needed` are held; returns how many were taken.
@@ -62,6 +64,7 @@ impl Zstd {
             }
             Place::Header => {
                 self.has_checksum = number(&held, 4, 1) & 4 != 0;
+                self.window = window(&held).min(WIDEST);
                 self.decoder.init(held.as_slice()).map_err(|_| Fault::Limit)?;
                 self.place = Place::Block;
             }
@@ -105,6 +108,11 @@ impl Layer for Zstd {
         }
         Ok(Step { read, written: 0 })
     }
+
+    /// The window, and one block as it came and as it is unfolded.
+    fn memory(&self) -> u64 {
+        self.window.saturating_add(u64::try_from(self.held.capacity()).unwrap_or(u64::MAX))
+    }
 }
 
 /// The length of a frame's header (RFC 8878, section 3.1.1.1), as far as its first bytes tell.
@@ -130,6 +138,25 @@ fn header_length(held: &[u8]) -> Result<usize, Fault> {
     };
     let window = usize::from(!single);
     Ok([dictionary.unwrap_or_default(), content, window].into_iter().fold(5, usize::saturating_add))
+}
+
+/// The window that a frame's header asks for (section 3.1.1.1.2); of a frame in one segment it is the content itself.
+fn window(held: &[u8]) -> u64 {
+    let descriptor = number(held, 4, 1);
+    if descriptor & 0x20 == 0 {
+        let window = number(held, 5, 1);
+        let base = 1_u64.checked_shl((window >> 3).saturating_add(10)).unwrap_or(u64::MAX);
+        return (base >> 3).saturating_mul(u64::from(window & 7)).saturating_add(base);
+    }
+    let dictionary = [0_usize, 1, 2, 4].into_iter().nth((descriptor & 3) as usize).unwrap_or_default();
+    let place = dictionary.saturating_add(5);
+    match descriptor >> 6 {
+        0 => u64::from(number(held, place, 1)),
+        1 => u64::from(number(held, place, 2)).saturating_add(256),
+        // Longer than four bytes is past any window that is granted.
+        2 => u64::from(number(held, place, 4)),
+        _ => WIDEST,
+    }
 }
 
 /// The length of a block with its header (section 3.1.1.2), and with the checksum after the last one.
