@@ -328,7 +328,8 @@ impl Exchange {
     }
 
     fn open_response(&mut self, headers: &HeaderPairs) -> Option<HeaderEdit> {
-        let pairs: Vec<_> = headers.iter().filter_map(|(k, v)| Some((str(k)?, str(v)?))).collect();
+        let counts = headers.beginning(BEDROCK);
+        let pairs: Vec<_> = counts.filter_map(|(k, v)| Some((str(k)?, str(v)?))).collect();
         let head = ResponseHead {
             status: self.status.unwrap_or(0),
             content_type: headers.text("content-type"),
@@ -453,9 +454,12 @@ fn request_edits(head: &Head, injection: Injection) -> Vec<HeaderEdit> {
 }
 
 fn remove_own_headers(headers: &HeaderPairs) -> Vec<HeaderEdit> {
-    let own = headers.iter().map(|(name, _)| name).filter(|name| name.starts_with(b"x-tollgate-"));
-    own.filter_map(str).map(|name| HeaderEdit::Remove(name.to_owned())).collect()
+    let own = headers.beginning(b"x-tollgate-");
+    own.filter_map(|(name, _)| str(name)).map(|name| HeaderEdit::Remove(name.to_owned())).collect()
 }
+
+/// Headers in which Bedrock tells token counts.
+const BEDROCK: &[u8] = b"x-amzn-bedrock-";
 
 fn str(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()

@@ -7,8 +7,28 @@
 #[derive(Clone, Debug, Default)]
 pub struct HeaderPairs {
     bytes: Vec<u8>,
-    /// Where each name begins, its length, and its value's length.
-    spans: Vec<(usize, usize, usize)>,
+    spans: Vec<Span>,
+}
+
+/// Where a pair stands.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    /// The name's length; a zero byte follows it.
+    name: usize,
+    /// The value's length.
+    value: usize,
+}
+
+impl Span {
+    fn name<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(self.start..self.start.checked_add(self.name)?)
+    }
+
+    fn value<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let start = self.start.checked_add(self.name)?.checked_add(1)?;
+        bytes.get(start..start.checked_add(self.value)?)
+    }
 }
 
 impl HeaderPairs {
@@ -22,7 +42,7 @@ impl HeaderPairs {
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());
         for (name, value) in pairs {
-            spans.push((bytes.len(), name.len(), value.len()));
+            spans.push(Span { start: bytes.len(), name: name.len(), value: value.len() });
             bytes.extend_from_slice(name.as_bytes());
             bytes.push(0);
             bytes.extend_from_slice(value);
@@ -33,16 +53,23 @@ impl HeaderPairs {
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().filter_map(|(start, name, value)| {
-            let rest = self.bytes.get(*start..)?;
-            let (name, rest) = rest.split_at_checked(*name)?;
-            Some((name, rest.get(1..)?.get(..*value)?))
-        })
+        self.spans.iter().filter_map(|span| Some((span.name(&self.bytes)?, span.value(&self.bytes)?)))
     }
 
     /// The first value of a header, by its lower-case name.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
+        // Most names differ in their lengths already, and are not looked at.
+        let alike = self.spans.iter().filter(|span| span.name == name.len());
+        alike.into_iter().find(|span| span.name(&self.bytes) == Some(name.as_bytes()))?.value(&self.bytes)
+    }
+
+    /// Those pairs whose name begins so.
+    pub(crate) fn beginning(&self, with: &'static [u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let long = self.spans.iter().filter(|span| span.name > with.len());
+        long.filter_map(move |span| {
+            let name = span.name(&self.bytes).filter(|name| name.starts_with(with))?;
+            Some((name, span.value(&self.bytes)?))
+        })
     }
 
     /// The first value of a header, if it is UTF-8.
@@ -51,23 +78,22 @@ impl HeaderPairs {
     }
 }
 
-fn spans(bytes: &[u8]) -> Option<Vec<(usize, usize, usize)>> {
-    let count = usize::try_from(word(bytes, 0)?).ok()?;
-    let mut at = count.checked_mul(8)?.checked_add(4)?;
-    // A count that the bytes cannot hold must not reserve memory.
-    let mut spans = Vec::with_capacity(count.min(bytes.len()));
-    for index in 0..count {
-        let lengths = index.checked_mul(8)?.checked_add(4)?;
-        let name = usize::try_from(word(bytes, lengths)?).ok()?;
-        let value = usize::try_from(word(bytes, lengths.checked_add(4)?)?).ok()?;
-        spans.push((at, name, value));
-        at = at.checked_add(name)?.checked_add(value)?.checked_add(2)?;
+fn spans(bytes: &[u8]) -> Option<Vec<Span>> {
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let count = word(*count)?;
+    let lengths = rest.get(..count.checked_mul(8)?)?;
+    let mut start = lengths.len().checked_add(4)?;
+    let mut spans = Vec::with_capacity(count);
+    for pair in lengths.chunks_exact(8) {
+        let (name, value) = (word(*pair.first_chunk()?)?, word(*pair.last_chunk()?)?);
+        spans.push(Span { start, name, value });
+        start = start.checked_add(name)?.checked_add(value)?.checked_add(2)?;
     }
     Some(spans)
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|b| u32::from_le_bytes(*b))
+fn word(bytes: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
 }
 
 /// A request's head, and what the proxy knows of it.

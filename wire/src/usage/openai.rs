@@ -35,9 +35,9 @@ const REASONING: &[&[&str]] = &[
     &["reasoning_tokens"],
 ];
 
-const INPUT_DETAILS: &[&str] =
-    &["prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details"];
-const OUTPUT_DETAILS: &[&str] = &[
+const INPUT_DETAILS: [&str; 4] =
+    ["prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details"];
+const OUTPUT_DETAILS: [&str; 4] = [
     "completion_tokens_details",
     "output_tokens_details",
     "output_token_details",
@@ -54,13 +54,17 @@ pub(super) fn read(value: &Value<'_>) -> Reading {
     usage.cache_write = tally.first(CACHE_WRITE);
     usage.cache_write_1h = tally.one(&["cache_creation", "ephemeral_1h_input_tokens"]);
     usage.reasoning = tally.first(REASONING);
-    usage.input_audio = within(&mut tally, INPUT_DETAILS, "audio_tokens");
-    usage.input_image = within(&mut tally, INPUT_DETAILS, "image_tokens");
-    usage.input_video = within(&mut tally, INPUT_DETAILS, "video_tokens");
-    usage.output_audio = within(&mut tally, OUTPUT_DETAILS, "audio_tokens");
-    usage.output_image = within(&mut tally, OUTPUT_DETAILS, "image_tokens");
-    usage.cache_read_audio = within_cached(&mut tally, "audio_tokens");
-    usage.cache_read_image = within_cached(&mut tally, "image_tokens");
+    // Of the names under which details may stand hardly more than one is there.
+    let input = INPUT_DETAILS.map(|name| value.at(&[name]));
+    let output = OUTPUT_DETAILS.map(|name| value.at(&[name]));
+    let cached = input.map(|details| details.at(&["cached_tokens_details"]));
+    usage.input_audio = tally.within(&input, "audio_tokens");
+    usage.input_image = tally.within(&input, "image_tokens");
+    usage.input_video = tally.within(&input, "video_tokens");
+    usage.output_audio = tally.within(&output, "audio_tokens");
+    usage.output_image = tally.within(&output, "image_tokens");
+    usage.cache_read_audio = tally.within(&cached, "audio_tokens");
+    usage.cache_read_image = tally.within(&cached, "image_tokens");
     usage.citation = tally.one(&["citation_tokens"]);
     let total = tally.one(&["total_tokens"]);
     settle_total(&mut reading, total);
@@ -80,14 +84,6 @@ pub(super) fn read_pages(value: &Value<'_>) -> Reading {
     reading.usage.note(UnitKind::AnnotatedPages, tally.one(&["pages_processed_annotation"]));
     reading.usage.inconsistent |= tally.odd;
     reading
-}
-
-fn within(tally: &mut Tally<'_, '_>, details: &[&str], key: &str) -> Option<u64> {
-    details.iter().find_map(|details| tally.one(&[details, key]))
-}
-
-fn within_cached(tally: &mut Tally<'_, '_>, key: &str) -> Option<u64> {
-    INPUT_DETAILS.iter().find_map(|details| tally.one(&[details, "cached_tokens_details", key]))
 }
 
 /// Puts right what the total proves: some providers leave reasoning out of the output, or audio out of the

@@ -44,6 +44,18 @@ impl<'v, 'a> Tally<'v, 'a> {
         None
     }
 
+    /// The first count under that key in these objects; null stands for one that is not there.
+    pub(super) fn within(&mut self, objects: &[&Value<'_>], key: &str) -> Option<u64> {
+        for object in objects.iter().filter(|object| ***object != Value::Null) {
+            match object.count(&[key]) {
+                Count::Whole(count) => return Some(count),
+                Count::Odd => self.odd = true,
+                Count::Absent => {}
+            }
+        }
+        None
+    }
+
     /// The count at that path.
     pub(super) fn one(&mut self, path: &[&str]) -> Option<u64> {
         self.first(&[path])
