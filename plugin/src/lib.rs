@@ -6,6 +6,7 @@
 mod abi;
 mod feeds;
 mod host;
+mod numbers;
 mod root;
 mod stream;
 #[cfg(feature = "trap")]

@@ -3,22 +3,19 @@
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::feeds::{Answer, Feeds};
 use crate::host;
+use crate::numbers::Numbers;
 use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use tollgate_exchange::{Estimate, Head, HeaderPairs, Outbox, Settlement};
 use tollgate_wire::Vocabulary;
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
 pub struct Vm {
-    roots: HashMap<u32, Root>,
-    /// The root of each stream's context.
-    parents: HashMap<u32, u32>,
-    /// The streams that are LLM calls.
-    streams: HashMap<u32, Stream>,
+    roots: Numbers<Root>,
+    contexts: Numbers<Context>,
     /// The stream that waits for the answer to an HTTP call: hosts name the root when it comes, not the stream.
-    calls: HashMap<u32, u32>,
+    calls: Numbers<u32>,
     /// What must still go out. It outlives the configuration whose calls it settles.
     outbox: Outbox<Settlement>,
     /// Counts tokens that nobody reported. It is as good as nothing unless it is compiled in.
@@ -27,19 +24,23 @@ pub struct Vm {
     feeds: Feeds,
 }
 
+/// The context of an HTTP stream.
+struct Context {
+    root: u32,
+    /// There if it is an LLM call that is not over.
+    stream: Option<Stream>,
+}
+
 /// Some 400 bytes each: what a busy worker settles in a few minutes without its store.
 const OUTBOX_CAPACITY: usize = 16_384;
 
 impl Default for Vm {
     fn default() -> Self {
-        let (roots, parents) = (HashMap::new(), HashMap::new());
-        let outbox = Outbox::new(OUTBOX_CAPACITY);
         Self {
-            roots,
-            parents,
-            streams: HashMap::new(),
-            calls: HashMap::new(),
-            outbox,
+            roots: Numbers::default(),
+            contexts: Numbers::default(),
+            calls: Numbers::default(),
+            outbox: Outbox::new(OUTBOX_CAPACITY),
             vocabulary: Vocabulary::default(),
             feeds: Feeds::default(),
         }
@@ -76,7 +77,7 @@ impl Vm {
     /// A context: a root has no parent.
     pub fn create(&mut self, context: u32, root: u32) {
         if root != 0 {
-            self.parents.insert(context, root);
+            self.contexts.insert(context, Context { root, stream: None });
         }
     }
 
@@ -90,8 +91,10 @@ impl Vm {
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
         let mut waiting = Vec::new();
-        for (context, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.is_held()) {
-            if self.parents.get(context) == Some(&root_id) && abi::set_context(*context).is_ok() {
+        let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);
+        let streams = own.filter_map(|(context, own)| Some((context, own.stream.as_mut()?)));
+        for (context, stream) in streams.filter(|(_, stream)| stream.is_held()) {
+            if abi::set_context(*context).is_ok() {
                 let before = stream.token();
                 stream.watch(root, now);
                 waiting.push((*context, before, stream.token()));
@@ -124,9 +127,8 @@ impl Vm {
 
     /// A request's headers.
     pub fn request_headers(&mut self, context: u32, ends: bool) -> Headers {
-        let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) else {
-            return Headers::Continue;
-        };
+        let Some(own) = self.contexts.get_mut(&context) else { return Headers::Continue };
+        let Some(root) = self.roots.get_mut(&own.root) else { return Headers::Continue };
         let headers = HeaderPairs::parse(abi::headers(Map::Request).unwrap_or_default());
         #[cfg(feature = "trap")]
         crate::trap::if_asked(&headers);
@@ -146,7 +148,7 @@ impl Vm {
                 self.vocabulary.expect_calls();
             }
             self.calls.extend(stream.token().map(|token| (token, context)));
-            self.streams.insert(context, stream);
+            own.stream = Some(stream);
         }
         headers
     }
@@ -230,17 +232,17 @@ impl Vm {
 
     /// The end of a stream, however it came about.
     pub fn log(&mut self, context: u32) {
-        let Some(stream) = self.streams.remove(&context) else { return };
+        let Some(own) = self.contexts.get_mut(&context) else { return };
+        let Some(stream) = own.stream.take() else { return };
         stream.token().map(|token| self.calls.remove(&token));
-        if let Some(root) = self.parents.get(&context).and_then(|id| self.roots.get_mut(id)) {
+        if let Some(root) = self.roots.get_mut(&own.root) {
             stream.settle(root, &mut self.outbox, &self.vocabulary, host::now());
         }
     }
 
     /// A context that is gone.
     pub fn delete(&mut self, context: u32) {
-        self.streams.remove(&context);
-        if self.parents.remove(&context).is_none()
+        if self.contexts.remove(&context).is_none()
             && let Some(mut root) = self.roots.remove(&context)
         {
             root.flush_usage();
@@ -250,7 +252,7 @@ impl Vm {
     }
 
     fn stream(&mut self, context: u32) -> Option<(&mut Stream, &mut Root)> {
-        let root = self.parents.get(&context).and_then(|id| self.roots.get_mut(id))?;
-        Some((self.streams.get_mut(&context)?, root))
+        let own = self.contexts.get_mut(&context)?;
+        Some((own.stream.as_mut()?, self.roots.get_mut(&own.root)?))
     }
 }

@@ -33,6 +33,9 @@ impl<'v, 'a> Tally<'v, 'a> {
     }
 
     /// The first count that stands at one of these paths.
+    ///
+    /// Not inlined, nor is `within`: they are called in some fifty places, and a proxy comes by here with cold caches each time.
+    #[inline(never)]
     pub(super) fn first(&mut self, paths: &[&[&str]]) -> Option<u64> {
         for path in paths {
             match self.value.count(path) {
@@ -45,6 +48,7 @@ impl<'v, 'a> Tally<'v, 'a> {
     }
 
     /// The first count under that key in these objects; null stands for one that is not there.
+    #[inline(never)]
     pub(super) fn within(&mut self, objects: &[&Value<'_>], key: &str) -> Option<u64> {
         for object in objects.iter().filter(|object| ***object != Value::Null) {
             match object.count(&[key]) {
