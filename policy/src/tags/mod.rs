@@ -179,6 +179,11 @@ impl Tag {
     fn clean(&self, bytes: &[u8]) -> Option<String> {
         let head = bytes.get(..self.max_length).unwrap_or(bytes);
         let cut = head.len() < bytes.len();
+        if head.iter().all(|byte| (b' '..0x7f).contains(byte)) && !self.lower_case {
+            // Nearly every value: nothing in it to replace.
+            let plain = std::str::from_utf8(head.trim_ascii()).ok().filter(|t| !t.is_empty());
+            return plain.filter(|t| !RESERVED_VALUES.contains(t)).map(str::to_owned);
+        }
         let text = String::from_utf8_lossy(head);
         // A cut may have split a character: its first bytes show as one replacement character at the end.
         let whole = if cut { text.trim_end_matches(char::REPLACEMENT_CHARACTER) } else { &text };

@@ -206,3 +206,10 @@ pub fn resident_kib(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
+
+/// CPU time of all threads of a process so far, in nanoseconds.
+pub fn cpu_nanos(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let schedstat = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+    schedstat.filter_map(|text| text.split(' ').next()?.parse::<u64>().ok()).sum()
+}
