@@ -47,7 +47,7 @@ impl Exchange {
     /// The model, if it is to be refused because it has no price. One that is not known here cannot be looked up.
     fn unknown_and_denied(&self) -> Option<String> {
         let model = self.model().filter(|_| self.rules.unknown_model == UnknownModel::Deny)?;
-        self.rules.prices.find(self.call.provider(), model).is_none().then(|| model.to_owned())
+        self.rules.prices.find(self.target.call.provider(), model).is_none().then(|| model.to_owned())
     }
 
     fn take_route(&mut self) -> Option<Refusal> {
@@ -295,7 +295,7 @@ impl Exchange {
         self.decision.actions.retain(|action| *action == Action::Warn);
         self.decision.actions.push(action);
         self.decision.rule = Some(refusal.rule.clone());
-        Step::Reply(refusal.into_reply(self.call.error_dialect()))
+        Step::Reply(refusal.into_reply(self.target.call.error_dialect()))
     }
 }
 

@@ -252,7 +252,7 @@ impl Exchange {
     }
 
     fn trusts_reported_cost(&self) -> bool {
-        self.rules.trusted_costs.iter().any(|provider| provider == self.call.provider())
+        self.rules.trusted_costs.iter().any(|provider| provider == self.target.call.provider())
     }
 }
 
@@ -263,7 +263,7 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>
         UnknownModel::PriceAs(model) => Some(model.as_str()),
         UnknownModel::Record | UnknownModel::Deny => None,
     };
-    let provider = exchange.call.provider();
+    let provider = exchange.target.call.provider();
     let known = |model| exchange.rules.prices.find(provider, model);
     let own = [served, exchange.model()].into_iter().flatten().find_map(known);
     let own = own.map(|entry| Price { entry, stands_in: None });
@@ -291,7 +291,7 @@ fn status_without_price(exchange: &Exchange, reported: &Reported, answered_by: A
         _ if !exchange.was_sent() => CostStatus::NotSent,
         // The bodies of errors are not read: no provider is known to bill one, and of 177 recorded ones none has usage.
         Some(status) if status >= 400 && answered_by == AnsweredBy::Upstream => CostStatus::NotBilled,
-        _ if reported.usage.is_none() && exchange.call.is_batch() => CostStatus::NotBilled,
+        _ if reported.usage.is_none() && exchange.target.call.is_batch() => CostStatus::NotBilled,
         _ if reported.usage.is_none() => CostStatus::NoUsage,
         _ => CostStatus::Priced,
     }

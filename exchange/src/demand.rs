@@ -37,8 +37,10 @@ impl Exchange {
 
     /// The output tokens that the request allows, all answers together.
     pub(crate) fn output_bound(&self) -> Option<u64> {
-        if matches!(self.call.operation(), Operation::Embeddings | Operation::Rerank | Operation::Moderation)
-        {
+        if matches!(
+            self.target.call.operation(),
+            Operation::Embeddings | Operation::Rerank | Operation::Moderation
+        ) {
             return Some(0);
         }
         let asked = self.request_facts().max_output_tokens;
@@ -67,7 +69,7 @@ struct Pricing<'a> {
 impl<'a> Pricing<'a> {
     /// `None` if the model or its price is not known.
     fn of(exchange: &'a Exchange) -> Option<Self> {
-        let found = exchange.rules.prices.find(exchange.call.provider(), exchange.model()?)?;
+        let found = exchange.rules.prices.find(exchange.target.call.provider(), exchange.model()?)?;
         let situation = Situation {
             time_unix_s: exchange.started.unix_seconds(),
             service_tier: exchange.request_facts().service_tier.as_deref(),

@@ -6,6 +6,7 @@ use crate::head::{Head, HeaderPairs};
 use crate::plan::Plan;
 use crate::reply::{LocalReply, Refusal};
 use crate::tagging::resolve_tags;
+use crate::target::Target;
 use std::rc::Rc;
 use tollgate_policy::{
     Facts, Lease, Otherwise, Quota, QuotaRule, ReservationId, StoreFailure, StoreRef, Tags,
@@ -64,7 +65,7 @@ pub struct Exchange {
     pub(crate) rules: Rc<Rules>,
     pub(crate) id: ReservationId,
     pub(crate) started: Timestamp,
-    pub(crate) call: Call,
+    pub(crate) target: Rc<Target>,
     pub(crate) tags: Tags,
     pub(crate) reader: RequestReader,
     pub(crate) decision: Decision,
@@ -74,8 +75,6 @@ pub struct Exchange {
     pub(crate) status: Option<u16>,
     pub(crate) first_content: Option<Timestamp>,
     pub(crate) errors: Vec<&'static str>,
-    host: String,
-    pub(crate) path: String,
     route: Option<String>,
     cluster: Option<String>,
     pub(crate) phase: Phase,
@@ -105,6 +104,9 @@ impl Exchange {
         id: impl FnOnce() -> ReservationId,
         now: Timestamp,
     ) -> Start {
+        if let Some(target) = rules.targets.find(rules, head) {
+            return Self::begin(rules, head, target, id(), now);
+        }
         let host = without_port(head.text(":authority"));
         let path = head.text(":path");
         let no_tags = Tags::default();
@@ -116,18 +118,22 @@ impl Exchange {
                 reason: reason.as_str(),
                 refusal: upstream.and_then(|upstream| refusal(upstream, reason)),
             }),
-            Traffic::Llm(call) => Self::begin(rules, head, call, id(), now),
+            Traffic::Llm(call) => {
+                let target = Rc::new(Target { call, host: host.to_owned(), path: path.to_owned() });
+                rules.targets.keep(rules, head, &target);
+                Self::begin(rules, head, target, id(), now)
+            }
         }
     }
 
-    fn begin(rules: &Rc<Rules>, head: &Head, call: Call, id: ReservationId, now: Timestamp) -> Start {
-        let injection = injection(head, &call);
+    fn begin(rules: &Rc<Rules>, head: &Head, target: Rc<Target>, id: ReservationId, now: Timestamp) -> Start {
+        let injection = injection(head, &target.call);
         let mut exchange = Box::new(Self {
             rules: Rc::clone(rules),
             id,
             started: now,
             tags: resolve_tags(rules, head, head.ends.then_some(&[])),
-            reader: request_reader(rules, &call, injection),
+            reader: request_reader(rules, &target.call, injection),
             decision: Decision::default(),
             shadow: Vec::new(),
             leases: Vec::new(),
@@ -135,8 +141,6 @@ impl Exchange {
             status: None,
             first_content: None,
             errors: Vec::new(),
-            host: without_port(head.text(":authority")).to_owned(),
-            path: head.text(":path").to_owned(),
             route: head.route.clone(),
             cluster: head.cluster.clone(),
             phase: Phase::Deciding,
@@ -145,7 +149,7 @@ impl Exchange {
             batches: Vec::new().into_iter(),
             injection,
             plan: Plan::default(),
-            call,
+            target,
         });
         let step = exchange.decide(head);
         let mut edits = request_edits(head, injection);
@@ -165,7 +169,8 @@ impl Exchange {
             return self.too_large();
         }
         self.phase = Phase::Holding;
-        self.probe = Some(RequestReader::with_pointers(&self.call, Injection::Off, &self.rules.pointers));
+        self.probe =
+            Some(RequestReader::with_pointers(&self.target.call, Injection::Off, &self.rules.pointers));
         Step::NeedBody
     }
 
@@ -200,7 +205,7 @@ impl Exchange {
 
     /// Where the call is served, as far as its host and path say it.
     pub(crate) fn region(&self) -> Option<&str> {
-        region_of(&self.host, &self.path)
+        region_of(&self.target.host, &self.target.path)
     }
 
     fn can_hold(&self, head: &Head) -> bool {
@@ -299,7 +304,7 @@ impl Exchange {
     /// Takes back that the body may grow: the host would not raise its announced length.
     pub fn forgo_injection(&mut self) {
         self.injection = Injection::Off;
-        self.reader = request_reader(&self.rules, &self.call, Injection::Off);
+        self.reader = request_reader(&self.rules, &self.target.call, Injection::Off);
     }
 
     /// Whether the request's body still has to be read.
@@ -336,8 +341,8 @@ impl Exchange {
             content_encoding: headers.text("content-encoding"),
             headers: &pairs,
         };
-        let reader =
-            ResponseReader::new(&self.call, self.reader.facts(), &head).within(&self.rules.decoder_memory);
+        let reader = ResponseReader::new(&self.target.call, self.reader.facts(), &head)
+            .within(&self.rules.decoder_memory);
         self.response = Some(if self.rules.estimate.counts() { reader.estimating() } else { reader });
         // The body may come out shorter than announced once our own usage chunk is taken out of it.
         let shrinks = self.reader.facts().injected && headers.value("content-length").is_some();
@@ -377,13 +382,13 @@ impl Exchange {
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.target.host
     }
 
     /// What is called: host and path, without the query.
     pub(crate) fn place(&self) -> String {
-        let path = self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path);
-        format!("{}{path}", self.host)
+        let path = self.target.path.split_once('?').map_or(self.target.path.as_str(), |(path, _)| path);
+        format!("{}{path}", self.target.host)
     }
 
     /// What the request asks for, as far as it was read.
@@ -394,11 +399,11 @@ impl Exchange {
     pub(crate) fn facts(&self) -> Facts<'_> {
         Facts {
             tags: &self.tags,
-            provider: self.call.provider(),
+            provider: self.target.call.provider(),
             model: self.model(),
-            operation: self.call.operation().as_str(),
-            host: &self.host,
-            path: &self.path,
+            operation: self.target.call.operation().as_str(),
+            host: &self.target.host,
+            path: &self.target.path,
             route: self.route.as_deref(),
             cluster: self.cluster.as_deref(),
         }

@@ -25,6 +25,7 @@ mod stats;
 mod steps;
 mod store;
 mod tagging;
+mod target;
 mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};

@@ -83,14 +83,14 @@ impl Exchange {
 
     /// Whether the request's model can still be replaced, and its answer be bounded.
     pub(crate) fn can_rewrite(&self) -> bool {
-        let body_matters = self.call.path_model().is_none() || self.plan.output_limit.is_some();
+        let body_matters = self.target.call.path_model().is_none() || self.plan.output_limit.is_some();
         !self.plan.signed && (self.plan.whole || !body_matters)
     }
 
     /// Whether a limit can be put on each answer.
     pub(crate) fn can_limit_output(&self) -> bool {
         let named = self.request_facts().max_output_tokens.is_some();
-        !self.plan.signed && self.plan.whole && (named || self.call.takes_output_limit())
+        !self.plan.signed && self.plan.whole && (named || self.target.call.takes_output_limit())
     }
 
     /// A rule would have to change the request and cannot. `Some` refuses the call.
@@ -127,7 +127,11 @@ impl Exchange {
 
     /// What the request's headers must say now that it goes on, apart from what goes with a changed body.
     pub fn passing_edits(&self) -> Vec<HeaderEdit> {
-        let path = self.plan.model.as_ref().and_then(|model| self.call.rewrite_path(&self.path, model));
+        let path = self
+            .plan
+            .model
+            .as_ref()
+            .and_then(|model| self.target.call.rewrite_path(&self.target.path, model));
         path.map(|path| HeaderEdit::Set(":path", path)).into_iter().collect()
     }
 
@@ -139,7 +143,7 @@ impl Exchange {
         if rewrite == Rewrite::default() || end == End::Open {
             return None;
         }
-        let Ok(body) = self.call.rewrite_body(held, &rewrite) else {
+        let Ok(body) = self.target.call.rewrite_body(held, &rewrite) else {
             self.forgo_rewrite();
             return None;
         };
@@ -154,7 +158,7 @@ impl Exchange {
             Injection::Length(_) => Injection::Length(length),
             other => other,
         };
-        self.reader = request_reader(&self.rules, &self.call, injection);
+        self.reader = request_reader(&self.rules, &self.target.call, injection);
         Some(Rewritten { body, edits })
     }
 
@@ -163,7 +167,7 @@ impl Exchange {
         (self.plan.model, self.plan.asked, self.plan.output_limit) = (None, None, None);
         self.decision.actions.retain(|a| !matches!(a, Action::Rewrite | Action::Downgrade | Action::Clamp));
         self.errors.push("host");
-        self.reader = request_reader(&self.rules, &self.call, self.injection);
+        self.reader = request_reader(&self.rules, &self.target.call, self.injection);
     }
 }
 

@@ -116,7 +116,7 @@ impl Exchange {
         let counts = self.rules.estimate == Estimate::Auto;
         let counter = if counts { aids.vocabulary } else { &NoVocabulary };
         let reported = reader.finish_counting(ended, &self.reader, counter);
-        if !self.call.is_batch() || reported.usage.is_none() {
+        if !self.target.call.is_batch() || reported.usage.is_none() {
             return reported;
         }
         let whole = self.status == Some(200) && reported.source == Source::Reported;
@@ -129,8 +129,8 @@ impl Exchange {
         Record {
             id: self.id.to_string(),
             time: self.started,
-            operation: self.call.operation().as_str().to_owned(),
-            provider: self.call.provider().to_owned(),
+            operation: self.target.call.operation().as_str().to_owned(),
+            provider: self.target.call.provider().to_owned(),
             request_model: self.sent_or_asked_model().map(str::to_owned),
             asked_model: self.plan.asked.clone().filter(|_| self.was_sent()),
             reserved: self.reserved_usd(),

@@ -2,8 +2,8 @@
 
 use crate::abi::{self, Level};
 use crate::host::{self, ProxyStats};
+use crate::numbers::Numbers;
 use crate::root::Root;
-use std::collections::HashMap;
 use std::sync::Arc;
 use tollgate_exchange::{Arrival, PriceFeed, Refreshed, Streak};
 use tollgate_record::Timestamp;
@@ -30,7 +30,7 @@ impl Feeds {
     }
 
     /// Asks for the prices of a root, if it is time.
-    pub fn tick(&mut self, root_id: u32, roots: &mut HashMap<u32, Root>, now: Timestamp) {
+    pub fn tick(&mut self, root_id: u32, roots: &mut Numbers<Root>, now: Timestamp) {
         for (_, feed) in self.0.iter_mut().filter(|(asker, _)| *asker == root_id) {
             let wanted = roots.get(&root_id).is_some_and(|root| follows(root, feed));
             let arrival = if wanted { feed.ask(now, host::fetch) } else { None };
@@ -45,7 +45,7 @@ impl Feeds {
         &mut self,
         token: u32,
         answer: &Answer<'_>,
-        roots: &mut HashMap<u32, Root>,
+        roots: &mut Numbers<Root>,
         now: Timestamp,
     ) -> bool {
         let Some((asker, feed)) = self.0.iter_mut().find(|(_, feed)| feed.waits_for(token)) else {
@@ -58,7 +58,7 @@ impl Feeds {
     }
 
     /// Forgets a root: another one of the same source asks from now on, or nobody needs the feed any more.
-    pub fn forget(&mut self, root_id: u32, roots: &HashMap<u32, Root>) {
+    pub fn forget(&mut self, root_id: u32, roots: &Numbers<Root>) {
         self.0.retain_mut(|(asker, feed)| {
             if *asker != root_id {
                 return true;
@@ -81,7 +81,7 @@ fn follows(root: &Root, feed: &PriceFeed) -> bool {
     root.rules.refresh.as_ref().is_some_and(|source| feed.serves(source))
 }
 
-fn arrived(asker: u32, feed: &PriceFeed, arrival: Arrival, roots: &mut HashMap<u32, Root>) {
+fn arrived(asker: u32, feed: &PriceFeed, arrival: Arrival, roots: &mut Numbers<Root>) {
     match arrival {
         Arrival::Same => {}
         Arrival::Fresh(prices) => bring(&prices, roots.values_mut().filter(|root| follows(root, feed))),

@@ -102,7 +102,7 @@ impl ResponseReader {
             stream_asked: facts.stream == Some(true),
             readable,
             cuts: facts.injected && plain,
-            content: Some(memmem::Finder::new(dialect.content)),
+            content: None,
             saw_content: false,
         }
     }
@@ -146,14 +146,9 @@ impl ResponseReader {
 
     /// Reads plain bytes.
     fn read(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
-        if let Some(finder) = &self.content
-            && finder.find(chunk).is_some()
-        {
-            self.saw_content = true;
-            self.content = None;
-        }
         let begun = !matches!(self.body, Body::Unknown | Body::Blank(_));
         let (blank, chunk) = if begun { (&[][..], chunk) } else { self.sniff(chunk) };
+        self.look_for_content(chunk);
         if !matches!(self.body, Body::Frames(_) | Body::Closed) {
             self.draft.see_texts(chunk);
         }
@@ -179,6 +174,21 @@ impl ResponseReader {
             }
             (Body::Unknown | Body::Closed, _) => None,
         }
+    }
+
+    /// A stream may say a lot before its first content, and a document that is not streamed is content from its first byte on.
+    fn look_for_content(&mut self, chunk: &[u8]) {
+        if self.saw_content || chunk.is_empty() {
+            return;
+        }
+        self.saw_content = match self.body {
+            Body::Json(_) if !self.stream_asked => true,
+            Body::Unknown | Body::Blank(_) => false,
+            _ => {
+                let content = self.dialect.content;
+                self.content.get_or_insert_with(|| memmem::Finder::new(content)).find(chunk).is_some()
+            }
+        };
     }
 
     /// Whether generated content has passed, for the time to the first token.

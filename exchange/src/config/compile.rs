@@ -9,6 +9,7 @@ use super::raw::{
 use super::structs::from_struct;
 use crate::admin::Admin;
 use crate::feed::PriceSource;
+use crate::target::Targets;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -74,6 +75,8 @@ pub struct Rules {
     pub admin: Option<Admin>,
     /// Whether any rule asks for the proxy's route or cluster.
     pub needs_route: bool,
+    /// Whom requests called under these rules.
+    pub(crate) targets: Targets,
     /// Digest of the configuration, the record's `tollgate.config.version`.
     pub version: String,
     /// Digest of all prices, the record's `tollgate.price.version`.
@@ -269,6 +272,7 @@ impl Rules {
             admin: admin(raw)?,
             tags,
             needs_route,
+            targets: Targets::default(),
             version,
         })
     }
