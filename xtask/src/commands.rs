@@ -158,10 +158,12 @@ fn demo(args: &[String]) -> Result<(), String> {
         "--no-default-features",
     ])
     .run()?;
+    Job::cargo(["build", "--quiet", "--package", "tollgate"]).run()?;
     Job::new(setup::target_dir().join("debug/demo"))
         .args(args)
         .env("TOLLGATE_WASM", &wasm)
         .env("ENVOY", &envoy)
+        .env("TOLLGATE_CLI", setup::target_dir().join("debug/tollgate"))
         .run()
 }
 

@@ -3,6 +3,7 @@
 
 mod money;
 mod report;
+mod reports;
 mod stand_in;
 mod traffic;
 mod views;
@@ -71,6 +72,7 @@ fn demo(once: bool) -> Result<Vec<String>, Error> {
     let series = settled_series(&envoy, &done)?;
     let mut missing: Vec<String> = done.iter().flat_map(missing_in_call).collect();
     missing.extend(views::report(&envoy, &series, &done)?);
+    missing.extend(reports::report(&envoy, &series)?);
     if !once && missing.is_empty() {
         serve(&envoy, &interrupted);
     }
