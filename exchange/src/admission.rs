@@ -5,8 +5,8 @@ use crate::exchange::{Exchange, Phase, Step};
 use crate::plan::Standing;
 use crate::reply::Refusal;
 use tollgate_policy::{
-    Admission, Answer, Change, Demand, Lease, Mode, OnFailure, Op, Otherwise, Quota, QuotaRule, Routed,
-    StoreFailure, StoreRef, route,
+    Admission, Answer, Change, Demand, Lease, MidStream, Mode, OnFailure, Op, Otherwise, Quota, QuotaRule,
+    Routed, StoreFailure, StoreRef, route,
 };
 use tollgate_record::Action;
 
@@ -302,7 +302,8 @@ impl Exchange {
 impl Rules {
     /// Whether somebody looks at how full this quota's counter is.
     fn wants_standing(&self, rule: usize) -> bool {
-        let steps = self.quotas.get(rule).is_some_and(|rule| !rule.steps.is_empty());
+        let acts = |rule: &QuotaRule| !rule.steps.is_empty() || rule.mid_stream == MidStream::Cut;
+        let steps = self.quotas.get(rule).is_some_and(acts);
         steps || self.response_headers.contains(&crate::config::ResponseHeader::QuotaRemaining)
     }
 }

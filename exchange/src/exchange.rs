@@ -238,7 +238,7 @@ impl Exchange {
 
     /// Whether a piece of the response may have to be replaced.
     pub fn may_replace_response(&self) -> bool {
-        self.response.is_some() && self.reader.facts().injected
+        self.response.is_some() && (self.reader.facts().injected || self.plan.cut.is_some())
     }
 
     /// The call's id.
@@ -343,9 +343,11 @@ impl Exchange {
         };
         let reader = ResponseReader::new(&self.target.call, self.reader.facts(), &head)
             .within(&self.rules.decoder_memory);
-        self.response = Some(if self.rules.estimate.counts() { reader.estimating() } else { reader });
+        let counts = self.rules.estimate.counts() || self.plan.cut.is_some();
+        self.response = Some(if counts { reader.estimating() } else { reader });
         // The body may come out shorter than announced once our own usage chunk is taken out of it.
-        let shrinks = self.reader.facts().injected && headers.value("content-length").is_some();
+        let changes = self.reader.facts().injected || self.plan.cut.is_some();
+        let shrinks = changes && headers.value("content-length").is_some();
         shrinks.then(|| HeaderEdit::Remove("content-length".to_owned()))
     }
 
@@ -361,7 +363,7 @@ impl Exchange {
         if self.first_content.is_none() && response.saw_content() {
             self.first_content = Some(now());
         }
-        replaced
+        if self.plan.cut.is_some() { self.cut(chunk, replaced) } else { replaced }
     }
 
     /// Whether the call went upstream, as far as is known here.
@@ -418,7 +420,7 @@ fn refusal(upstream: &Upstream, reason: Reason) -> Option<LocalReply> {
 
 pub(crate) fn request_reader(rules: &Rules, call: &Call, injection: Injection) -> RequestReader {
     let reader = RequestReader::with_pointers(call, injection, &rules.pointers);
-    if rules.estimate.counts() { reader.estimating(call) } else { reader }
+    if rules.estimate.counts() || rules.cuts { reader.estimating(call) } else { reader }
 }
 
 fn request_head(head: &Head) -> RequestHead<'_> {

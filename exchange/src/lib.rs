@@ -12,6 +12,7 @@ mod admission;
 mod batches;
 mod bill;
 mod config;
+mod cut;
 mod demand;
 mod exchange;
 mod feed;

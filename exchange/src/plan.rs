@@ -1,6 +1,7 @@
 //! What admission makes of a call: how it is changed, and how much of which budget is put aside for it.
 
 use crate::config::ResponseHeader;
+use crate::cut::Cut;
 use crate::exchange::{Exchange, HeaderEdit, request_reader};
 use crate::head::Head;
 use crate::reply::Refusal;
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     pub void: Vec<(Quota, StoreRef)>,
     /// No quota is about the call, although there are some.
     pub unbudgeted: bool,
+    /// How far the answer's stream may go.
+    pub cut: Option<Box<Cut>>,
     /// What a warning says to the client.
     pub warning: Option<String>,
 }
@@ -132,7 +135,10 @@ impl Exchange {
             .model
             .as_ref()
             .and_then(|model| self.target.call.rewrite_path(&self.target.path, model));
-        path.map(|path| HeaderEdit::Set(":path", path)).into_iter().collect()
+        let path = path.map(|path| HeaderEdit::Set(":path", path));
+        // An event cannot be taken out of a compressed stream, nor put into one.
+        let plain = self.plan.cut.as_ref().map(|_| HeaderEdit::Set("accept-encoding", "identity".to_owned()));
+        path.into_iter().chain(plain).collect()
     }
 
     /// The changed body of a request that was held whole, before anything else is done to it. `None` if nothing is to be

@@ -71,6 +71,13 @@ impl Refusal {
         Self { rule: name.to_owned(), message, kind: Kind::Quota { retry_after_s } }
     }
 
+    /// The end of a running stream.
+    pub(crate) fn cut(name: &str) -> Self {
+        let message = format!("the quota `{name}` is used up, the answer ends here");
+        let retry_after_s = WORTH_WAITING_S.saturating_add(1);
+        Self { rule: name.to_owned(), message, kind: Kind::Quota { retry_after_s } }
+    }
+
     pub(crate) fn throttled(rule: &QuotaRule, retry_after_s: i64) -> Self {
         let name = rule.name.clone();
         let message = format!(

@@ -56,6 +56,9 @@ impl Exchange {
         {
             return step;
         }
+        if rules.cuts {
+            self.plan.cut = self.plan_cut();
+        }
         self.phase = Phase::Passing;
         Step::Pass
     }

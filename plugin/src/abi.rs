@@ -128,6 +128,7 @@ mod sys {
             cas: u32,
         ) -> u32;
         pub fn proxy_continue_stream(stream: u32) -> u32;
+        pub fn proxy_close_stream(stream: u32) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -289,6 +290,12 @@ pub fn set_shared(key: &str, value: &[u8], cas: Option<u32>) -> HostResult<bool>
 pub fn continue_request() -> HostResult<()> {
     // SAFETY: plain numbers; 0 is the request.
     check(unsafe { sys::proxy_continue_stream(0) })
+}
+
+/// Resets the response of the current context, and with it the upstream's.
+pub fn reset_response() -> HostResult<()> {
+    // SAFETY: plain numbers; 1 is the response.
+    check(unsafe { sys::proxy_close_stream(1) })
 }
 
 /// Answers the client instead of the upstream.

@@ -20,6 +20,8 @@ pub struct Stream {
     token: Option<u32>,
     request_ended: bool,
     response_ended: bool,
+    /// When the client was told that its stream is over.
+    cut_at: Option<Timestamp>,
 }
 
 /// What the proxy holds back.
@@ -45,6 +47,9 @@ enum Release {
 /// Large bodies are read in slices: memory of a VM never shrinks.
 const SLICE: usize = 65_536;
 
+/// How long a client that was told of the end of its stream has to read it before the stream is reset.
+const LAST_WORDS_MS: u64 = 1_000;
+
 /// A request is let go after this long without its body, or without a store's answer: the store's call has a time-out
 /// of its own, so past this the host has lost it.
 const HOLD_LIMIT_MS: u64 = 10_000;
@@ -66,6 +71,7 @@ impl Stream {
                     token: None,
                     request_ended: head.ends,
                     response_ended: false,
+                    cut_at: None,
                 };
                 if !host::edit_headers(Map::Request, &edits) {
                     stream.exchange.forgo_injection();
@@ -270,10 +276,27 @@ impl Stream {
                 let _unchanged_then = abi::set_buffer(Buffer::Response, size, &replaced);
             }
             if last {
-                return;
+                break;
             }
             start = start.saturating_add(length);
         }
+        if self.cut_at.is_none() && self.exchange.is_cut() {
+            self.cut_at = Some(host::now());
+        }
+    }
+
+    /// Stops the upstream of a stream that was cut, once the client had time to read why. The effective context is this stream's.
+    pub fn stop_if_cut(&mut self, now: Timestamp) {
+        let waited = self.cut_at.and_then(|cut_at| now.millis_since(cut_at));
+        if waited.is_some_and(|waited| waited > LAST_WORDS_MS) {
+            self.cut_at = None;
+            let _ends_by_itself_then = abi::reset_response();
+        }
+    }
+
+    /// Whether the client was told that its stream is over.
+    pub fn is_cut(&self) -> bool {
+        self.cut_at.is_some()
     }
 
     /// The response ends with trailers.

@@ -93,10 +93,11 @@ impl Vm {
         let mut waiting = Vec::new();
         let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);
         let streams = own.filter_map(|(context, own)| Some((context, own.stream.as_mut()?)));
-        for (context, stream) in streams.filter(|(_, stream)| stream.is_held()) {
+        for (context, stream) in streams.filter(|(_, stream)| stream.is_held() || stream.is_cut()) {
             if abi::set_context(*context).is_ok() {
                 let before = stream.token();
                 stream.watch(root, now);
+                stream.stop_if_cut(now);
                 waiting.push((*context, before, stream.token()));
             }
         }

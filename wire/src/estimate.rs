@@ -110,6 +110,11 @@ impl Texts {
         });
     }
 
+    /// How many bytes they have, escapes included.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.found
+    }
+
     /// How many tokens they have for that model; `None` if there is no text.
     pub(crate) fn tokens(&self, model: Option<&str>, counter: &dyn CountTokens) -> Option<u64> {
         let family = Family::of(model.unwrap_or_default());

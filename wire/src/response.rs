@@ -191,6 +191,16 @@ impl ResponseReader {
         };
     }
 
+    /// How many bytes of text the model has said so far. Without [`ResponseReader::estimating`] nobody knows.
+    pub fn text_bytes(&self) -> Option<u64> {
+        self.draft.texts.as_ref().map(|texts| texts.bytes())
+    }
+
+    /// Whether it is a stream of server-sent events.
+    pub fn is_event_stream(&self) -> bool {
+        matches!(self.body, Body::Events(_))
+    }
+
     /// Whether generated content has passed, for the time to the first token.
     pub fn saw_content(&self) -> bool {
         self.saw_content

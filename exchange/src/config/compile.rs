@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
 use tollgate_policy::{
-    ConfigError, Facts, LimitRule, Object, Otherwise, QuotaRule, RouteRule, Selector, Store, TagRules, Tags,
-    compile_limits, compile_quotas, compile_routes, compile_tags,
+    ConfigError, Facts, LimitRule, MidStream, Object, Otherwise, QuotaRule, RouteRule, Selector, Store,
+    TagRules, Tags, compile_limits, compile_quotas, compile_routes, compile_tags,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -43,6 +43,8 @@ pub struct Rules {
     pub pointers: Pointers,
     /// The quotas.
     pub quotas: Vec<QuotaRule>,
+    /// Whether some quota ends running streams.
+    pub cuts: bool,
     /// Which models a call may have.
     pub routes: Vec<RouteRule>,
     /// Bounds on single calls.
@@ -251,6 +253,7 @@ impl Rules {
             decoder_memory: DecoderMemory::default(),
             estimate: raw.estimate.into(),
             pointers,
+            cuts: quotas.iter().any(|quota| quota.mid_stream == MidStream::Cut),
             quotas,
             routes,
             limits,
