@@ -63,7 +63,8 @@ fn stand_ins(report: &mut Report) -> Tools {
 /// What judges the reports.
 fn judges(report: &mut Report) -> Tools {
     let engines = report.value("set up DuckDB and ClickHouse", setup::engines);
-    let focus = report.value("set up the validator of FOCUS", setup::focus_validator);
+    // It wants a Python that not every machine has: its test then says that it did not run.
+    let focus = setup::focus_validator().map_err(|why| println!("charges are not validated: {why}")).ok();
     let judges = [("TOLLGATE_ENGINES", engines), ("TOLLGATE_FOCUS", focus)];
     judges.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
 }
