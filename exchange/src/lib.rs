@@ -17,6 +17,7 @@ mod demand;
 mod exchange;
 mod feed;
 mod head;
+mod inventory;
 mod outbox;
 mod plan;
 mod refresh;
@@ -38,6 +39,7 @@ pub use config::{
 pub use exchange::{Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use feed::{Arrival, PriceFeed, PriceSource, Streak};
 pub use head::{Head, HeaderPairs};
+pub use inventory::{InventoryBatch, Metered};
 pub use outbox::Outbox;
 pub use plan::Rewritten;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};

@@ -5,8 +5,8 @@ use crate::host::{self, ProxyStats, SharedData};
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, HeaderPairs, Outbox, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
-    parse_admission,
+    AdminAnswer, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules, Settled, Settlement,
+    Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
     Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
@@ -19,6 +19,8 @@ pub struct Root {
     pub stats: Stats,
     /// For the live view, where the configuration has one.
     usage: Option<UsageBatch>,
+    /// For the list of endpoints, likewise.
+    inventory: Option<InventoryBatch>,
     /// When that was last merged by tick.
     flushed: Option<Timestamp>,
     ids: Option<ReservationId>,
@@ -43,7 +45,16 @@ impl Root {
                 warn_of_forgetful_quotas(&rules);
                 let json = rules.refresh.as_ref().map(|_| json.to_vec()).unwrap_or_default();
                 let usage = rules.admin.is_some().then(UsageBatch::default);
-                Some(Self { rules, stats: Stats::default(), usage, flushed: None, ids: None, json })
+                let inventory = rules.admin.is_some().then(InventoryBatch::default);
+                Some(Self {
+                    rules,
+                    stats: Stats::default(),
+                    usage,
+                    inventory,
+                    flushed: None,
+                    ids: None,
+                    json,
+                })
             }
             Err(error) => {
                 abi::log(Level::Error, &format!("tollgate: configuration refused: {error}"));
@@ -100,6 +111,13 @@ impl Root {
         }
     }
 
+    /// Notes a call to an LLM host for the list of endpoints.
+    pub fn note_endpoint(&mut self, head: &Head, metered: Metered, now: Timestamp) {
+        if let Some(inventory) = &mut self.inventory {
+            inventory.note(head, metered, now);
+        }
+    }
+
     /// Answers a request for one of the filter's own pages. `None` if it is for something else.
     pub fn answer_admin(&mut self, headers: &HeaderPairs) -> Option<AdminAnswer> {
         let rules = Rc::clone(&self.rules);
@@ -124,6 +142,9 @@ impl Root {
         if let Some(usage) = &mut self.usage {
             let lost = usage.flush(&self.rules, &SharedData);
             self.count_store_errors(lost);
+        }
+        if let Some(inventory) = &mut self.inventory {
+            let _it_waits_for_the_next_time = inventory.flush(&self.rules.namespace, &SharedData);
         }
     }
 

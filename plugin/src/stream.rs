@@ -4,8 +4,8 @@ use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
-    Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Outbox, Settlement, Start, Step,
-    admission_call, first_time,
+    Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Metered, Outbox, Settlement, Start,
+    Step, admission_call, first_time,
 };
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
@@ -61,10 +61,12 @@ impl Stream {
         match Exchange::start(&rules, head, || root.next_id(now), now) {
             Start::Ignore => (None, Headers::Continue),
             Start::Unmetered(call) => {
+                root.note_endpoint(head, Metered::No, now);
                 root.stats.count_unmetered(&call.host, call.reason, &mut host::ProxyStats);
                 (None, call.refusal.map_or(Headers::Continue, |reply| refuse(&reply)))
             }
             Start::Begin(exchange, edits, step) => {
+                root.note_endpoint(head, Metered::Yes, now);
                 let mut stream = Self {
                     exchange,
                     held: None,

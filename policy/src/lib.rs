@@ -26,5 +26,5 @@ pub use quota::{
 };
 pub use routes::{RouteRule, Routed, compile_routes, route};
 pub use selector::{Facts, Pattern, RawSelector, Selector};
-pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags};
+pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags, credential_digest};
 pub use window::{Unit, Window, Zone, duration};

@@ -4,6 +4,7 @@
 //! 404, whatever the path, so that nobody can tell that they are there.
 
 mod access;
+mod inventory;
 mod json;
 mod query;
 mod usage;
@@ -30,7 +31,7 @@ pub(crate) struct Asked<'a> {
 type Page = fn(&Asked<'_>) -> LocalReply;
 
 /// All pages. JSON ones answer with [`json_reply`], mistakes in the query with [`mistake`].
-const PAGES: [(&str, Page); 2] = [("/", page), ("/usage", usage::reply)];
+const PAGES: [(&str, Page); 3] = [("/", page), ("/usage", usage::reply), ("/inventory", inventory::reply)];
 
 /// What the adapter does about a request that is for the pages.
 #[derive(Clone, Debug, PartialEq, Eq)]

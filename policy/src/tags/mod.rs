@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 mod source;
 
-pub use source::Request;
+pub use source::{Request, credential_digest};
 
 /// What stands for a tag that a call does not carry.
 pub const UNTAGGED: &str = "untagged";
@@ -248,7 +248,7 @@ impl TagRules {
 
     /// Reads a call's tags.
     pub fn resolve(&self, request: &Request<'_>) -> Tags {
-        let digest = if self.keys.is_empty() { None } else { source::credential_digest(request) };
+        let digest = if self.keys.is_empty() { None } else { credential_digest(request) };
         let key = digest.and_then(|digest| self.keys.get(&digest));
         let (mut values, mut conflicts) = (Vec::with_capacity(self.tags.len()), Vec::new());
         let mut open = Vec::new();

@@ -235,7 +235,7 @@ pub(super) fn is_sha256(text: &str) -> bool {
 /// The SHA-256 of the request's credential in lower-case hexadecimal: the bearer token, or what stands in one of the
 /// headers that providers take keys in (`x-api-key` Anthropic, `api-key` Azure, `x-goog-api-key` Google), or Google's
 /// query parameter `key`.
-pub(super) fn credential_digest(request: &Request<'_>) -> Option<String> {
+pub fn credential_digest(request: &Request<'_>) -> Option<String> {
     let bearer = || {
         let value = (request.header)("authorization")?;
         let (scheme, token) = value.split_at_checked(7)?;
