@@ -171,7 +171,11 @@ impl Exchange {
     }
 
     fn next_batch(&mut self) -> Step {
-        let Some(mut batch) = self.batches.next() else { return self.judge() };
+        let Some(batch) = self.batches.next() else { return self.judge() };
+        self.ask(batch)
+    }
+
+    fn ask(&mut self, mut batch: Batch) -> Step {
         let own = |(store, _): &mut (StoreRef, Op)| *store == batch.store;
         batch.released = self.plan.released.extract_if(.., own).map(|(_, op)| op).collect();
         self.phase = Phase::Asking(batch);
@@ -189,10 +193,16 @@ impl Exchange {
             }
             Err(StoreFailure) => {
                 self.errors.push("store");
-                let denies = batch.mode == Mode::Enforce && self.on_failure(&batch) == OnFailure::Deny;
+                let on_failure = self.on_failure(&batch);
+                let denies = batch.mode == Mode::Enforce && on_failure == OnFailure::Deny;
+                let quotas = batch.quotas.clone();
+                let mode = batch.mode;
                 self.without_lease(batch);
                 if denies {
                     return self.refuse(Refusal::store_away());
+                }
+                if on_failure == OnFailure::Local {
+                    return self.ask(Batch { store: StoreRef::Local, mode, quotas, released: Vec::new() });
                 }
             }
         }
@@ -262,14 +272,19 @@ impl Exchange {
         self.shadow.clear();
         for (quota, store, lease) in std::mem::take(&mut self.leases) {
             match store {
-                StoreRef::Local => {
+                StoreRef::Remote(index) if !self.decides_here(index) => self.plan.void.push((quota, store)),
+                _ => {
                     let op = Op { change: Change::release(lease), ..quota.op };
                     self.plan.released.push((store, op));
                 }
-                StoreRef::Remote(_) => self.plan.void.push((quota, store)),
             }
         }
         self.ask_quotas()
+    }
+
+    /// Whether calls are decided without this store.
+    fn decides_here(&self, store: usize) -> bool {
+        self.rules.stores.get(store).is_some_and(|store| store.sync_ms.is_some())
     }
 
     fn take_asked(&mut self) -> Option<Batch> {

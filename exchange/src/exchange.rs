@@ -259,6 +259,14 @@ impl Exchange {
         }
     }
 
+    /// Whether what is asked of the local store belongs to one that is away: what others took counts too.
+    pub fn asks_stand_in(&self) -> bool {
+        let rule = self.pending().and_then(|batch| {
+            batch.quotas.first().filter(|_| batch.store == StoreRef::Local).map(|quota| quota.rule)
+        });
+        rule.and_then(|rule| self.rules.quotas.get(rule)).is_some_and(|rule| rule.store != StoreRef::Local)
+    }
+
     /// Reads what arrived of a held body. It says what to do next once the body's JSON is complete.
     pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
         let may_be_rewritten = self.may_be_rewritten();

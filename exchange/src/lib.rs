@@ -46,7 +46,7 @@ pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};
 pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
-pub use store::{HttpCall, Settlement, admission_call, parse_admission};
+pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission};
 /// Prices that have arrived, as [`PriceFeed`] hands them on.
 pub use tollgate_pricing::Refreshed;
 pub use usage::{UsageBatch, Window};

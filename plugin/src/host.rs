@@ -45,7 +45,7 @@ pub fn send(call: &HttpCall) -> Option<u32> {
     let headers = [
         (":method", "POST"),
         (":path", "/"),
-        (":authority", call.cluster.as_str()),
+        (":authority", call.host.as_str()),
         ("content-type", call.content_type),
     ];
     abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()

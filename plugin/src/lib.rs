@@ -7,6 +7,7 @@ mod abi;
 mod feeds;
 mod host;
 mod numbers;
+mod remote;
 mod root;
 mod stream;
 #[cfg(feature = "trap")]

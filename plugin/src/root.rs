@@ -2,14 +2,15 @@
 
 use crate::abi::{self, Level};
 use crate::host::{self, ProxyStats, SharedData};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules, Settled, Settlement,
-    Stats, UsageBatch, parse_admission,
+    AdminAnswer, Cache, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules, Settled,
+    Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
-    Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book, perform,
+    Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book,
 };
 use tollgate_record::Timestamp;
 
@@ -26,17 +27,19 @@ pub struct Root {
     ids: Option<ReservationId>,
     /// The configuration as it came, where prices may arrive for it later.
     json: Vec<u8>,
+    /// Counters that a store outside hears of now and then.
+    pub cache: Rc<RefCell<Cache>>,
 }
 
 const TICK_MS: u32 = 250;
 
 impl Root {
     /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
-    pub fn configure(json: &[u8]) -> Option<Self> {
+    pub fn configure(json: &[u8], cache: &Rc<RefCell<Cache>>) -> Option<Self> {
         match compile(json, None) {
             Ok(rules) => {
                 declare_record();
-                if abi::tick_every(TICK_MS).is_err() {
+                if abi::tick_every(tick_ms(&rules)).is_err() {
                     abi::log(
                         Level::Warn,
                         "tollgate: the host gives no ticks: held requests and settlements may wait",
@@ -54,6 +57,7 @@ impl Root {
                     flushed: None,
                     ids: None,
                     json,
+                    cache: Rc::clone(cache),
                 })
             }
             Err(error) => {
@@ -79,11 +83,6 @@ impl Root {
         id
     }
 
-    /// Has the local store perform a batch.
-    pub fn ask_local(&self, ops: &[Op], now: Timestamp) -> Result<Admission, StoreFailure> {
-        perform(&SharedData, ops, now.unix_seconds())
-    }
-
     /// Emits a settled call and books it.
     pub fn emit(
         &mut self,
@@ -106,7 +105,16 @@ impl Root {
         for (store, ops) in &settled.bookings {
             match store {
                 StoreRef::Local => self.book(ops, now),
-                StoreRef::Remote(index) => send_later(*index, ops, &settled.record.id, rules, outbox, now),
+                StoreRef::Remote(index) => match rules.stores.get(*index) {
+                    Some(store) if store.sync_ms.is_some() => {
+                        self.book(ops, now);
+                        self.touch(store, ops, now);
+                    }
+                    Some(store) => {
+                        outbox.push(Settlement::new(store, &settled.record.id, ops, now.unix_seconds()));
+                    }
+                    None => {}
+                },
             }
         }
     }
@@ -172,18 +180,9 @@ fn compile(json: &[u8], prices: Option<&Arc<Refreshed>>) -> Result<Rc<Rules>, Co
     }))
 }
 
-/// Puts a settlement for a remote store into the outbox.
-fn send_later(
-    index: usize,
-    ops: &[Op],
-    id: &str,
-    rules: &Rules,
-    outbox: &mut Outbox<Settlement>,
-    now: Timestamp,
-) {
-    if let Some(store) = rules.stores.get(index) {
-        outbox.push(Settlement::new(store, id, ops, now.unix_seconds()));
-    }
+/// Stores that are told every so often need ticks that often.
+fn tick_ms(rules: &Rules) -> u32 {
+    rules.stores.iter().filter_map(|store| store.sync_ms).fold(TICK_MS, u32::min)
 }
 
 /// Reads a remote store's answer to an admission.
@@ -205,10 +204,14 @@ pub fn millis(now: Timestamp) -> u64 {
 /// Process and worker of this root. The process is named after the instant at which its first worker came by here;
 /// workers are counted in shared data.
 fn worker_id(now: Timestamp) -> ReservationId {
-    let fallback = u64::try_from(now.unix_nanos()).unwrap_or(0);
-    let process = first_value("tg/1/process", fallback);
+    let process = process(now);
     let worker = count_up("tg/1/workers").unwrap_or(0);
     ReservationId { process, worker, sequence: 0 }
+}
+
+/// The number that names this process.
+pub fn process(now: Timestamp) -> u64 {
+    first_value("tg/1/process", u64::try_from(now.unix_nanos()).unwrap_or(0))
 }
 
 /// The value that the first of several writers gave a key.

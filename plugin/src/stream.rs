@@ -2,6 +2,7 @@
 
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::host;
+use crate::remote::remember;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
     Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Metered, Outbox, Settlement, Start,
@@ -122,9 +123,10 @@ impl Stream {
     fn ask(&mut self, root: &Root, now: Timestamp) -> Option<Step> {
         let batch = self.exchange.pending()?;
         let ops = batch.ops();
-        let StoreRef::Remote(index) = batch.store else {
-            return Some(self.exchange.resume(root.ask_local(&ops, now)));
-        };
+        if let Some(answer) = root.decide_here(&self.exchange, batch, &ops, now) {
+            return Some(self.exchange.resume(answer));
+        }
+        let StoreRef::Remote(index) = batch.store else { return None };
         let rules = self.exchange.rules();
         let store = rules.stores.get(index);
         let id = self.exchange.id().to_string();
@@ -228,6 +230,11 @@ impl Stream {
         self.token = None;
         let Some(batch) = self.exchange.pending() else { return };
         let answer = read_admission(status, body, &self.exchange.id().to_string(), &batch.ops(), now);
+        if let (Ok(admission), StoreRef::Remote(index)) = (&answer, batch.store) {
+            let rules = self.exchange.rules();
+            let (store, ops) = (rules.stores.get(index), batch.ops());
+            remember(&host::SharedData, store, &ops, admission, now.unix_seconds());
+        }
         let step = self.exchange.resume(answer);
         self.decided(root, step, now, Release::Call);
     }

@@ -2,12 +2,13 @@
 
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::feeds::{Answer, Feeds};
-use crate::host;
+use crate::host::{self, SharedData};
 use crate::numbers::Numbers;
 use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
-use tollgate_exchange::{Estimate, Head, HeaderPairs, Outbox, Settlement};
+use std::rc::Rc;
+use tollgate_exchange::{Cache, Estimate, Head, HeaderPairs, Outbox, Settlement};
 use tollgate_wire::Vocabulary;
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
@@ -22,6 +23,8 @@ pub struct Vm {
     vocabulary: Vocabulary,
     /// Prices that arrive. They outlive the configuration too.
     feeds: Feeds,
+    /// What stores are to hear now and then. It outlives the configuration, too.
+    cache: Rc<RefCell<Cache>>,
 }
 
 /// The context of an HTTP stream.
@@ -43,6 +46,7 @@ impl Default for Vm {
             outbox: Outbox::new(OUTBOX_CAPACITY),
             vocabulary: Vocabulary::default(),
             feeds: Feeds::default(),
+            cache: Rc::default(),
         }
     }
 }
@@ -65,7 +69,7 @@ impl Vm {
         } else {
             abi::buffer(Buffer::Configuration, 0, size).unwrap_or_default()
         };
-        let mut configured = Root::configure(&json);
+        let mut configured = Root::configure(&json, &self.cache);
         if let Some(new) = &mut configured {
             self.feeds.adopt(root, new);
         }
@@ -90,6 +94,7 @@ impl Vm {
         root.flush_usage_now_and_then(now);
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
+        root.flush_cache(now);
         let mut waiting = Vec::new();
         let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);
         let streams = own.filter_map(|(context, own)| Some((context, own.stream.as_mut()?)));
@@ -218,6 +223,13 @@ impl Vm {
             abi::buffer(Buffer::CallResponse, 0, size).unwrap_or_default()
         };
         let Some(context) = self.calls.remove(&token) else {
+            let synced = self.cache.borrow_mut().answered(&SharedData, token, status, &body, millis(now));
+            if let (Some(false), Some(root)) = (synced, self.roots.get_mut(&root_id)) {
+                root.count_store_errors(1);
+            }
+            if synced.is_some() {
+                return;
+            }
             let root = self.roots.get_mut(&root_id);
             match (self.outbox.answered(token, millis(now), |load| load.taken(status, &body)), root) {
                 (Some(true), _) => self.outbox.flush(root_id, millis(now), |load| host::send(&load.call())),

@@ -17,12 +17,13 @@ mod window;
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use ledger::{
     Admission, Amount, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, Output, ReservationId,
-    SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, claim_place, perform,
+    SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, claim_place, note_others, perform,
+    perform_beside_others, taken_by_others,
 };
 pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
 pub use quota::{
-    CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Quota, QuotaRule,
-    RawStore, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
+    CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Protocol, Quota,
+    QuotaRule, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
 };
 pub use routes::{RouteRule, Routed, compile_routes, route};
 pub use selector::{Facts, Pattern, RawSelector, Selector};

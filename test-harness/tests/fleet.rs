@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{Given, Sum, call, full_size, given, llm, records, team};
-use tollgate_test_harness::envoy::Envoy;
+use tollgate_test_harness::envoy::{Envoy, UPSTASH_TOKEN};
 use tollgate_test_harness::load::{Load, Tally};
-use tollgate_test_harness::store::{Programs, Redis, Webdis};
+use tollgate_test_harness::store::{Programs, Redis, Upstash, Webdis};
 use tollgate_test_harness::upstream::Upstream;
 
 /// Two Envoys that share a store.
@@ -71,7 +71,7 @@ impl Fleet {
                 wasm: wasm.clone(),
                 plugin: plugin.clone(),
                 upstream: llm.address(),
-                store: Some(webdis.address()),
+                store: Some(("store", webdis.address())),
             };
             given.start()
         };
@@ -160,6 +160,70 @@ fn a_reservation_that_nobody_settles_expires() {
     assert_eq!(one.run(|_| call("", "t0")).of(200), 1, "the reservation is over");
 }
 
+/// The shipped configurations as they stand, one of which has Envoy add the credentials of the store.
+#[test]
+fn the_configurations_of_a_fleet_count_in_redis() {
+    let Some(programs) = Programs::given() else { return };
+    let (Some(wasm), _alone) = (given("TOLLGATE_WASM"), ONE_AT_A_TIME.lock()) else { return };
+    let redis = Redis::start(&programs.redis).unwrap();
+    let webdis = Webdis::start(&programs.webdis, redis.address()).unwrap();
+    let upstash = Upstash::start(redis.address(), UPSTASH_TOKEN).unwrap();
+    let llm = llm();
+    for (config, store, calls) in [
+        ("fleet/envoy.yaml", ("webdis", webdis.address()), 3),
+        ("fleet/upstash.yaml", ("upstash", upstash.address()), 7),
+    ] {
+        redis.command(&["FLUSHALL"]).unwrap();
+        let given = Given {
+            config,
+            wasm: wasm.clone(),
+            plugin: Value::Null,
+            upstream: llm.address(),
+            store: Some(store),
+        };
+        let Some(envoy) = given.start() else { return };
+        let load = Load { to: vec![envoy.address()], connections: 1, calls };
+        assert_eq!(load.run(|_| call("", "search")).of(200), calls, "{config}");
+        let spent = Sum::of(&records(&envoy, calls)).pico.to_string();
+        let until = Instant::now() + RECOVERY;
+        loop {
+            let hash = redis.hash("{tg/1/default}/quota/team-day/v/search").unwrap();
+            if hash.get("used") == Some(&spent) && hash.get("open").is_none_or(|open| open == "0") {
+                break;
+            }
+            assert!(Instant::now() < until, "{config}: {spent} was spent, the store has {hash:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let errors = envoy.stat("wasmcustom.tollgate_errors;kind=store").unwrap();
+        assert_eq!(errors, 0, "{config}: the store was not heard");
+    }
+}
+
+/// Each decides by itself: what is admitted beyond the limit is what the other admits between two words with the store. Whatever was
+/// admitted is in the store afterwards.
+#[test]
+fn proxies_that_do_not_wait_for_the_store_pass_the_limit_by_little_and_tell_it_all() {
+    let quotas = json!([
+        {"name": "calls", "per": [], "limit": {"requests": 300}, "window": "year", "store": "redis"},
+        {"name": "tokens", "per": [], "limit": {"tokens": 10_000_000_000_u64}, "window": "year", "store": "redis"},
+        {"name": "money", "per": ["team"], "limit": {"usd": "100000"}, "window": "year", "store": "redis"},
+    ]);
+    let mut plugin = plugin("allow", PATIENT_MS, &quotas);
+    plugin["stores"]["redis"]["mode"] = json!({"cached": {"sync_ms": 100}});
+    let Some(fleet) = Fleet::start(&plugin) else { return };
+    let load = Load { connections: 8, ..fleet.load(800) };
+    let tally = load.run(|number| {
+        std::thread::sleep(Duration::from_millis(20));
+        call("", &team(number))
+    });
+    assert_eq!(tally.of(200) + tally.of(429), 800, "{tally:?}");
+    println!("a limit of 300 calls admitted {}: {tally:?}", tally.of(200));
+    // Some 300 calls a second between two syncs of 100 ms, and as much again for a busy machine.
+    assert!((300..=400).contains(&tally.of(200)), "{tally:?}");
+    let all = fleet.records(800);
+    fleet.check_totals("mode: cached", &Sum::of(&all));
+}
+
 /// What befalls the store while calls go on.
 type Fault = fn(&mut Fleet);
 
@@ -181,6 +245,31 @@ static FAULTS: [(&str, Fault); 4] = [
 /// What a pass through all of them with another policy shows anew: the first, or all in `cargo xtask soak`.
 fn some_of_them() -> &'static [(&'static str, Fault)] {
     if full_size(1) > 1 { &FAULTS } else { &FAULTS[..1] }
+}
+
+/// While the store is away each proxy goes on from what it heard last; afterwards the store has it all.
+#[test]
+fn a_proxy_stands_in_for_a_store_that_is_away() {
+    let quotas =
+        json!([{"name": "calls", "per": [], "limit": {"requests": 100}, "window": "year", "store": "redis"}]);
+    let Some(mut fleet) = Fleet::start(&plugin("local", TIMEOUT_MS, &quotas)) else { return };
+    let one_by_one = |fleet: &Fleet, calls: u64| {
+        let load = Load { connections: 2, ..fleet.load(calls) };
+        load.run(|_| call("", "t0")).of(200)
+    };
+    assert_eq!(one_by_one(&fleet, 40), 40);
+    fleet.webdis.kill();
+    // Each heard of about half of the 40 calls at least: either may make what the limit leaves beside them.
+    let away = one_by_one(&fleet, 300);
+    assert!((60..=160).contains(&away), "{away} calls while the store was away");
+    fleet.webdis.restart().unwrap();
+    let until = Instant::now() + RECOVERY;
+    while fleet.stored("calls").0 < i128::from(40 + away) {
+        assert!(Instant::now() < until, "{away} calls while away, {:?} in the store", fleet.stored("calls"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(fleet.stored("calls"), (i128::from(40 + away), 0));
+    assert_eq!(one_by_one(&fleet, 10), 0, "the store knows that the limit is passed");
 }
 
 /// No call takes longer than the store's time-out, each goes as `on_failure` says, and what the logs say is in the store afterwards.
@@ -205,6 +294,11 @@ fn check_faults(on_failure: &str, faults: &[(&str, Fault)]) {
 #[test]
 fn a_store_that_goes_away_under_load_loses_nothing_where_calls_pass_without_it() {
     check_faults("allow", &FAULTS);
+}
+
+#[test]
+fn a_store_that_goes_away_under_load_loses_nothing_where_a_proxy_stands_in_for_it() {
+    check_faults("local", some_of_them());
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Rules {
         let tags = compile_tags(&raw.tags, &raw.virtual_keys)?;
         let pointers = Pointers::new(tags.pointers().iter().map(String::as_str))
             .map_err(|problem| ConfigError::new("tags", problem.to_string()))?;
-        let (quotas, stores) = compile_quotas(&by_hand.quotas, &raw.stores, tags.names())?;
+        let (quotas, stores) = compile_quotas(&by_hand.quotas, &by_hand.stores, tags.names())?;
         let routes = compile_routes(&by_hand.routes, tags.names())?;
         let limits = compile_limits(&by_hand.limits, tags.names())?;
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
@@ -312,15 +312,17 @@ struct ByHand {
     quotas: Value,
     routes: Value,
     limits: Value,
+    stores: Value,
 }
 
 impl ByHand {
     fn take_out_of(configuration: &mut Value) -> Self {
-        let mut take = |name: &str| {
-            let found = configuration.as_object_mut().and_then(|members| members.remove(name));
-            found.unwrap_or_else(|| Value::Array(Vec::new()))
+        let mut take = |name: &str, otherwise: Value| {
+            configuration.as_object_mut().and_then(|members| members.remove(name)).unwrap_or(otherwise)
         };
-        Self { quotas: take("quotas"), routes: take("routes"), limits: take("limits") }
+        let mut list = |name: &str| take(name, Value::Array(Vec::new()));
+        let (quotas, routes, limits) = (list("quotas"), list("routes"), list("limits"));
+        Self { quotas, routes, limits, stores: take("stores", Value::Null) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use tollgate_policy::{Object, RawSelector, RawStore, RawTag};
+use tollgate_policy::{Object, RawSelector, RawTag};
 
 /// The whole configuration; `{}` meters and prices, and holds and denies nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,12 +15,12 @@ pub(super) struct RawConfig {
     pub pricing: Object<RawPricing>,
     pub tags: BTreeMap<String, Object<RawTag>>,
     pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
-    /// These three are taken out beforehand, and read by hand.
+    /// These, and `stores`, are taken out beforehand, and read by hand.
     pub routes: (),
     pub limits: (),
     pub quotas: (),
     pub unbudgeted: RawUnmetered,
-    pub stores: BTreeMap<String, Object<RawStore>>,
+    pub stores: (),
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
 }

@@ -55,7 +55,20 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
         ),
         (
             r#"{"stores":{"r":{"cluster":"c","protocol":"resp"}}}"#,
-            "stores.r.protocol: unknown variant `resp`, expected `webdis`",
+            "stores.r.protocol: unknown value `resp`, expected one of `webdis`, `upstash`",
+        ),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","mode":{"cached":{"sync_ms":0}}}}}"#,
+            "stores.r.mode.cached.sync_ms: `0` is not between 10 and 10000",
+        ),
+        (r#"{"stores":{"r":{"protocol":"webdis"}}}"#, "stores.r.cluster: is needed"),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","mode":"lazy"}}}"#,
+            "stores.r.mode: invalid string `\"lazy\"`, expected `strict`, `cached` or {",
+        ),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","mode":{"cached":{}},"on_failure":"deny"}}}"#,
+            "stores.r.on_failure: `deny` needs `mode: strict`: under `cached` no call waits for the store",
         ),
         (
             r#"{"stores":{"r":{"cluster":"c","protocol":"webdis","timeout_ms":0}}}"#,

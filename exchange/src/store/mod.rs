@@ -4,8 +4,13 @@
 //! it is for: a front that hands a late answer to the next request's client (Webdis 0.1.9 does, once a client was gone) must not
 //! admit or refuse anybody.
 
+mod cache;
 mod protocol;
 mod scripts;
+mod sync;
+
+pub use cache::Cache;
+pub use sync::Sync;
 
 use protocol::Reply;
 use tollgate_policy::{Admission, Amount, Answer, Change, Lease, Op, Store, StoreFailure};
@@ -15,6 +20,8 @@ use tollgate_policy::{Admission, Amount, Answer, Change, Lease, Op, Store, Store
 pub struct HttpCall {
     /// The cluster.
     pub cluster: String,
+    /// The host that is asked for.
+    pub host: String,
     /// How long to wait.
     pub timeout_ms: u32,
     /// The body's type.
@@ -94,9 +101,10 @@ impl Settlement {
     }
 }
 
-/// A counter outlives its window by an hour, for calls that end late.
+/// A counter outlives its window by an hour, for calls that end late. The longest window is a year.
 fn life(window_end: i64, now: i64) -> i64 {
-    window_end.saturating_sub(now).saturating_add(3600)
+    const LONGEST_S: i64 = 400 * 86_400;
+    window_end.saturating_sub(now).saturating_add(3600).min(LONGEST_S)
 }
 
 /// The keys of a script: the mark of the settled call, then the counters.
@@ -106,15 +114,24 @@ fn keys<'a>(store: &Store, id: &str, counters: impl Iterator<Item = &'a str>) ->
     let mut tag = "tg/1";
     let mut keys = vec![String::new()];
     for key in counters {
-        let end = key.match_indices('/').nth(2).map_or(key.len(), |(index, _)| index);
-        let (prefix, rest) = key.split_at_checked(end).unwrap_or((key, ""));
-        tag = prefix;
-        keys.push(format!("{{{prefix}}}{rest}"));
+        tag = parts(key).0;
+        keys.push(tagged(key));
     }
     if let Some(mark) = keys.first_mut() {
         *mark = format!("{{{tag}}}/settled/{}/{id}", store.name);
     }
     keys
+}
+
+fn tagged(key: &str) -> String {
+    let (tag, rest) = parts(key);
+    format!("{{{tag}}}{rest}")
+}
+
+/// `tg/1/namespace`, and the rest of a key.
+fn parts(key: &str) -> (&str, &str) {
+    let end = key.match_indices('/').nth(2).map_or(key.len(), |(index, _)| index);
+    key.split_at_checked(end).unwrap_or((key, ""))
 }
 
 /// Reads the answer to [`admission_call`].
@@ -127,10 +144,10 @@ pub fn parse_admission(
 ) -> Result<Admission, StoreFailure> {
     let reply = Reply::read(status, body).filter(|reply| reply.id == id).ok_or(StoreFailure)?;
     if reply.verdict == -1 {
-        let lease = |(place, op): (usize, &Op)| match op.change {
+        let lease = |(index, op): (usize, &Op)| match op.change {
             Change::Reserve { amount, .. } => Answer::Reserved {
                 lease: Lease { expires_minute: 0, amount: put_aside(&amount) },
-                taken: reply.taken.get(place).copied(),
+                taken: reply.amounts.get(index).copied(),
             },
             Change::Settle { .. } | Change::Grant { .. } | Change::Reset => Answer::Settled,
         };
@@ -145,7 +162,7 @@ pub fn parse_admission(
     Ok(Admission::Refused {
         index,
         resets_at: op.window.span(now).1,
-        taken: reply.taken.first().copied(),
+        taken: reply.amounts.get(index).copied(),
         amount,
     })
 }

@@ -7,9 +7,11 @@
 //! window, where it still stands in the way of others until it is settled.
 
 mod entry;
+mod others;
 mod sketch;
 
 pub use entry::Entry;
+pub use others::{note_others, perform_beside_others, taken_by_others};
 
 use crate::window::Window;
 use std::fmt;
@@ -259,6 +261,7 @@ const MAX_CONFLICTS: usize = 64;
 
 /// Performs a batch in order, all or nothing: what was put aside is given back, last first, when a later one is
 /// refused or the store fails. So a batch never admits too much; under contention it may admit too little.
+#[inline(never)]
 pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admission, StoreFailure> {
     let mut answers = Vec::with_capacity(ops.len());
     for (index, op) in ops.iter().enumerate() {
@@ -288,10 +291,12 @@ fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64)
 
 /// Books a call: every counter for itself, so that one that cannot be written keeps no other from being settled. The answer is
 /// what could not be written.
+#[inline(never)]
 pub fn book(store: &impl SharedStore, ops: &[Op], now: i64) -> Vec<Op> {
     ops.iter().filter(|op| change_one(store, op, op.change, now).is_err()).cloned().collect()
 }
 
+#[inline(never)]
 fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Result<Answer, StoreFailure> {
     let mut key = op.key.as_str();
     for _ in 0..MAX_CONFLICTS {
@@ -316,6 +321,7 @@ fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Re
 
 /// Takes one of a bounded number of places for `key`, once: whoever asks again for a key that has a place has it.
 /// `false` if all are taken, or the store fails.
+#[inline(never)]
 pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> bool {
     match store.read(key) {
         Ok(Some(_)) => true,
@@ -326,6 +332,7 @@ pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> b
 
 /// Counts one more counter of a quota, if it may have one. Two workers that create the same counter at once count
 /// it twice, so the bound is reached a little early, never passed.
+#[inline(never)]
 fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<bool, StoreFailure> {
     for _ in 0..MAX_CONFLICTS {
         let found = store.read(&budget.key)?;

@@ -8,7 +8,7 @@ mod store;
 pub use demand::{CallPrice, Demand, Expected};
 pub use raw::compile_quotas;
 pub use steps::{Do, Ladder};
-pub use store::{OnFailure, RawStore, Store, StoreRef};
+pub use store::{OnFailure, Protocol, Store, StoreRef};
 
 use crate::ledger::{Change, KeyBudget, Lease, Op};
 use crate::selector::{Facts, Selector};

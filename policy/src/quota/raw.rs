@@ -1,14 +1,13 @@
 //! Quotas as the user wrote them -> rules that cannot be invalid.
 
 use super::steps::Ladder;
-use super::store::{RawStore, Store, store_ref};
+use super::store::{Store, store_ref};
 use super::{Charge, Dimension, Limit, MidStream, Mode, QuotaRule, Reserve, ReservedOutput, StoreRef};
-use crate::config::{ConfigError, Object};
+use crate::config::ConfigError;
 use crate::form::{Form, list, text, word, wrong};
 use crate::selector::Selector;
 use crate::window::Window;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use tollgate_pricing::PicoUsd;
 
 const FIELDS: &[&str] = &[
@@ -31,14 +30,13 @@ const FIELDS: &[&str] = &[
 /// A limit without a cap of its own under `requested`, for requests that do not say how long their answer may be.
 const DEFAULT_REQUESTED_CAP: u64 = 4096;
 
-/// Reads the quotas and stores of a configuration; `quotas` is the list as the user wrote it.
+/// Reads the quotas and stores of a configuration; `quotas` is the list, `stores` the object, as the user wrote them.
 pub fn compile_quotas(
     quotas: &Value,
-    stores: &BTreeMap<String, Object<RawStore>>,
+    stores: &Value,
     tag_names: &[String],
 ) -> Result<(Vec<QuotaRule>, Vec<Store>), ConfigError> {
-    let stores: Vec<Store> =
-        stores.iter().map(|(name, raw)| Store::compile(name, &raw.0)).collect::<Result<_, _>>()?;
+    let stores = Store::read_all(stores)?;
     let read = |value| QuotaRule::read(value, &stores, tag_names);
     let rules = list(quotas, read).map_err(|error| error.within("quotas"))?;
     for (index, rule) in rules.iter().enumerate() {

@@ -1,48 +1,47 @@
 //! Stores outside this process, as the configuration has them.
 
-use crate::config::{ConfigError, whole_number};
-use serde::Deserialize;
+use crate::config::ConfigError;
+use crate::form::{Form, wrong};
+use serde_json::Value;
 
-/// A store outside this process, as the user wrote it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawStore {
-    cluster: String,
-    protocol: Protocol,
-    #[serde(default, deserialize_with = "whole_number")]
-    timeout_ms: Option<u64>,
-    #[serde(default)]
-    on_failure: OnFailure,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Protocol {
+/// How a store's cluster speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Webdis, Redis's HTTP front: `EVAL/script/...` as the body.
     Webdis,
+    /// Upstash's REST: a JSON array as the body.
+    Upstash,
 }
 
 /// What happens to calls while a store does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// They pass.
     #[default]
     Allow,
     /// They are refused.
     Deny,
+    /// This process decides, from what it heard last of the others and what it counts itself.
+    Local,
 }
 
-/// A store outside this process, reached as an HTTP cluster that speaks Webdis.
+/// A store outside this process, reached as an HTTP cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     /// Its name in the configuration.
     pub name: String,
     /// The proxy's cluster.
     pub cluster: String,
+    /// The host that it is asked for.
+    pub host: String,
+    /// How the cluster speaks.
+    pub protocol: Protocol,
     /// How long a call waits for it.
     pub timeout_ms: u32,
     /// What happens when it does not answer.
     pub on_failure: OnFailure,
+    /// Where calls do not wait for it: how often this process tells it what it used, and hears what others did. `None` if each call asks.
+    pub sync_ms: Option<u32>,
 }
 
 /// Where a quota is counted.
@@ -56,22 +55,67 @@ pub enum StoreRef {
 
 impl Store {
     const DEFAULT_TIMEOUT_MS: u64 = 50;
-    const MAX_TIMEOUT_MS: u64 = 10_000;
 
-    pub(super) fn compile(name: &str, raw: &RawStore) -> Result<Self, ConfigError> {
-        let Protocol::Webdis = raw.protocol;
-        let timeout = raw.timeout_ms.unwrap_or(Self::DEFAULT_TIMEOUT_MS);
-        let legal = u32::try_from(timeout).ok().filter(|_| (1..=Self::MAX_TIMEOUT_MS).contains(&timeout));
-        let path = || format!("stores.{name}.timeout_ms");
-        let timeout_ms = legal
-            .ok_or_else(|| ConfigError::new(path(), format!("`{timeout}` is not between 1 and 10000")))?;
+    /// Reads the stores of a configuration, by name.
+    #[inline(never)]
+    pub(super) fn read_all(stores: &Value) -> Result<Vec<Self>, ConfigError> {
+        let members = match stores {
+            Value::Object(members) => members,
+            Value::Null => return Ok(Vec::new()),
+            other => return Err(wrong(other, "an object").within("stores")),
+        };
+        let one = |(name, value): (&String, &Value)| {
+            Self::read(name, value).map_err(|error| error.within(&format!("stores.{name}")))
+        };
+        members.iter().map(one).collect()
+    }
+
+    fn read(name: &str, value: &Value) -> Result<Self, ConfigError> {
+        const PROTOCOLS: [(&str, Protocol); 2] =
+            [("webdis", Protocol::Webdis), ("upstash", Protocol::Upstash)];
+        const ON_FAILURE: [(&str, OnFailure); 3] =
+            [("allow", OnFailure::Allow), ("deny", OnFailure::Deny), ("local", OnFailure::Local)];
+        let form = Form::read(value, &["cluster", "host", "protocol", "timeout_ms", "on_failure", "mode"])?;
+        let needed = |field: &'static str| ConfigError::new(field, "is needed");
+        let on_failure = form.word("on_failure", &ON_FAILURE)?.unwrap_or_default();
+        let sync_ms = form.object("mode", sync_ms)?.flatten();
+        if sync_ms.is_some() && on_failure == OnFailure::Deny {
+            let problem = "`deny` needs `mode: strict`: under `cached` no call waits for the store";
+            return Err(ConfigError::new("on_failure", problem));
+        }
+        let cluster = form.text("cluster")?.ok_or_else(|| needed("cluster"))?;
         Ok(Self {
             name: name.to_owned(),
-            cluster: raw.cluster.clone(),
-            timeout_ms,
-            on_failure: raw.on_failure,
+            host: form.text("host")?.unwrap_or(cluster).to_owned(),
+            cluster: cluster.to_owned(),
+            protocol: form.word("protocol", &PROTOCOLS)?.ok_or_else(|| needed("protocol"))?,
+            timeout_ms: millis(&form, "timeout_ms", Self::DEFAULT_TIMEOUT_MS, 1)?,
+            on_failure,
+            sync_ms,
         })
     }
+}
+
+/// `strict`, `cached` or `{cached: {sync_ms: 200}}`.
+fn sync_ms(value: &Value) -> Result<Option<u32>, ConfigError> {
+    const DEFAULT_MS: u64 = 200;
+    match value {
+        Value::String(word) if word == "strict" => Ok(None),
+        Value::String(word) if word == "cached" => Ok(u32::try_from(DEFAULT_MS).ok()),
+        Value::Object(_) => {
+            let read = |value| millis(&Form::read(value, &["sync_ms"])?, "sync_ms", DEFAULT_MS, 10);
+            Form::read(value, &["cached"])?.object("cached", read)
+        }
+        other => Err(wrong(other, "`strict`, `cached` or {\"cached\": {\"sync_ms\": 200}}")),
+    }
+}
+
+#[inline(never)]
+fn millis(form: &Form<'_>, field: &str, default: u64, least: u64) -> Result<u32, ConfigError> {
+    const MOST_MS: u64 = 10_000;
+    let given = form.count(field)?.unwrap_or(default);
+    let legal = u32::try_from(given).ok().filter(|_| (least..=MOST_MS).contains(&given));
+    legal.ok_or_else(|| ConfigError::new(field, format!("`{given}` is not between {least} and {MOST_MS}")))
 }
 
 pub(super) fn store_ref(name: Option<&str>, stores: &[Store]) -> Result<StoreRef, ConfigError> {

@@ -28,7 +28,7 @@ pub struct Places {
     pub upstream: SocketAddr,
     /// What Envoy speaks with the upstream.
     pub upstream_version: Version,
-    /// One more cluster, which the configuration's file need not have.
+    /// A cluster that leads elsewhere; the configuration's file need not have it.
     pub extra_cluster: Option<(String, SocketAddr)>,
     /// What `/dev/stdout` of an access log becomes.
     pub access_log: PathBuf,
@@ -75,10 +75,13 @@ pub fn place(mut config: Value, places: &Places) -> Value {
             _ => walk(part, places),
         }
     }
-    if let (Some(extra), Some(clusters)) =
+    if let (Some((name, address)), Some(clusters)) =
         (&places.extra_cluster, config["static_resources"]["clusters"].as_array_mut())
     {
-        clusters.push(plain_cluster(&extra.0, extra.1));
+        match clusters.iter_mut().find(|cluster| cluster["name"] == **name) {
+            Some(cluster) => lead_to(cluster, *address),
+            None => clusters.push(plain_cluster(name, *address)),
+        }
     }
     config["stats_flush_interval"] = json!("0.1s");
     config["admin"]["address"] = free_port();
@@ -98,10 +101,14 @@ fn place_cluster(cluster: &mut Value, places: &Places) {
     if places.upstream_version == Version::Http2 {
         fields.insert("typed_extension_protocol_options".to_owned(), http2_options());
     }
+    lead_to(cluster, places.upstream);
+}
+
+fn lead_to(cluster: &mut Value, address: SocketAddr) {
     each_object(cluster, &mut |object| {
         if object.contains_key("port_value") {
-            object.insert("address".to_owned(), json!(places.upstream.ip().to_string()));
-            object.insert("port_value".to_owned(), json!(places.upstream.port()));
+            object.insert("address".to_owned(), json!(address.ip().to_string()));
+            object.insert("port_value".to_owned(), json!(address.port()));
         }
     });
 }

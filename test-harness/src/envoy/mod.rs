@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(60);
 /// Files are looked at every 10 ms, so what has not come by then will not come.
 const SOON: Duration = Duration::from_secs(5);
 
+/// What a stand-in of Upstash must be shown.
+pub const UPSTASH_TOKEN: &str = "the token of a test";
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -279,6 +282,8 @@ fn spawn(setup: &Setup, folder: &Path) -> Result<Child, Error> {
     command.arg("--admin-address-path").arg(folder.join("admin"));
     // Without hot restart Envoy shares no memory with others, so that it needs no base id of its own.
     command.args(["--disable-hot-restart", "--file-flush-interval-msec", "10"]);
+    // What `envoy-config/fleet/upstash.yaml` takes from the environment.
+    command.env("UPSTASH_TOKEN", UPSTASH_TOKEN);
     command.args(["--concurrency", &setup.workers.to_string(), "--log-level", "warning"]);
     command
         .args(["--component-log-level", "wasm:info"])

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -88,8 +89,16 @@ impl Drop for Process {
     }
 }
 
-/// A port that nobody listens on right now.
+/// A port that nobody listens on right now, below those that the system gives to outgoing connections: while its server is away, one of
+/// these could take it, and even connect to itself.
 fn free_port() -> Result<u16, Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("cannot listen"))?;
-    Ok(listener.local_addr().map_err(Error::io("cannot listen"))?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 18_000;
+    // Test programs that run side by side begin in different places.
+    let offset = (std::process::id() % u32::from(COUNT)) as u16;
+    let candidates =
+        (0..COUNT).map(|_| FIRST + (NEXT.fetch_add(1, Ordering::Relaxed) % COUNT + offset) % COUNT);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    candidates.take(1000).find(free).ok_or_else(|| Error::Proxy("no port is free".to_owned()))
 }

@@ -35,8 +35,8 @@ pub struct Given {
     /// The filter's configuration; null: the file's own.
     pub plugin: Value,
     pub upstream: SocketAddr,
-    /// Where the cluster `store` is.
-    pub store: Option<SocketAddr>,
+    /// The store's cluster, and where it is.
+    pub store: Option<(&'static str, SocketAddr)>,
 }
 
 impl Given {
@@ -50,7 +50,7 @@ impl Given {
                 wasm: self.wasm,
                 upstream: self.upstream,
                 upstream_version: Version::Http1,
-                extra_cluster: self.store.map(|address| ("store".to_owned(), address)),
+                extra_cluster: self.store.map(|(name, address)| (name.to_owned(), address)),
                 access_log: PathBuf::new(),
                 folder: PathBuf::new(),
                 plugin: (!self.plugin.is_null()).then(|| Plugin::Text(self.plugin.to_string())),
