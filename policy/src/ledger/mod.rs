@@ -196,7 +196,7 @@ pub trait SharedStore {
     /// The value and the number to swap it with; `None` if the key was never written.
     fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure>;
 
-    /// Writes if nobody wrote since `cas` was read. `None` creates the key, and fails if it exists by now.
+    /// Writes if nobody wrote since `cas` was read. `None` creates the key, and fails if it exists by now; `Some(0)` overwrites what is there.
     fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure>;
 }
 

@@ -65,3 +65,7 @@ fn lower(op: &Op, others: i128) -> Op {
 fn key(op: &Op) -> String {
     format!("{}:others", op.key)
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests;
