@@ -7,6 +7,7 @@ mod access;
 mod inventory;
 mod json;
 mod query;
+mod quotas;
 mod usage;
 
 pub(crate) use access::RawAdmin;
@@ -31,7 +32,8 @@ pub(crate) struct Asked<'a> {
 type Page = fn(&Asked<'_>) -> LocalReply;
 
 /// All pages. JSON ones answer with [`json_reply`], mistakes in the query with [`mistake`].
-const PAGES: [(&str, Page); 3] = [("/", page), ("/usage", usage::reply), ("/inventory", inventory::reply)];
+const PAGES: [(&str, Page); 4] =
+    [("/", page), ("/usage", usage::reply), ("/inventory", inventory::reply), ("/quotas", quotas::reply)];
 
 /// What the adapter does about a request that is for the pages.
 #[derive(Clone, Debug, PartialEq, Eq)]

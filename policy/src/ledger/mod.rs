@@ -238,6 +238,27 @@ pub struct KeyBudget {
     pub overflow_key: String,
 }
 
+impl KeyBudget {
+    /// The key under which the key of the counter with this place stands.
+    fn place(&self, place: u64) -> String {
+        format!("{}/{place}", self.key)
+    }
+
+    /// The keys of the counters that there are, the first `most` of them, and how many there are.
+    pub fn keys(&self, store: &dyn SharedStore, most: u64) -> (Vec<String>, u64) {
+        let read = |key: &str| store.read(key).ok().flatten().map(|(bytes, _)| bytes);
+        let count =
+            read(&self.key).and_then(|bytes| bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b)));
+        let Some(count) = count else { return (Vec::new(), 0) };
+        let keys =
+            (1..=count.min(most)).filter_map(|place| String::from_utf8(read(&self.place(place))?).ok());
+        let mut keys: Vec<String> = keys.collect();
+        keys.sort();
+        keys.dedup();
+        (keys, count)
+    }
+}
+
 /// The outcome of a batch of reservations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -308,9 +329,13 @@ fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Re
             return Ok(answer);
         }
         // Only what is written takes one of the bounded places.
-        if found.is_none() && key != op.budget.overflow_key && !claim_key(store, &op.budget)? {
-            key = &op.budget.overflow_key;
-            continue;
+        if found.is_none() && key != op.budget.overflow_key {
+            let Some(place) = claim_key(store, &op.budget)? else {
+                key = &op.budget.overflow_key;
+                continue;
+            };
+            // Entries cannot be listed, so the keys of a quota's counters are written down by their place.
+            let _only_the_pages_miss_it = store.swap(&op.budget.place(place), key.as_bytes(), None);
         }
         if store.swap(key, &next.to_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
             return Ok(answer);
@@ -325,7 +350,9 @@ fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Re
 pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> bool {
     match store.read(key) {
         Ok(Some(_)) => true,
-        Ok(None) => claim_key(store, budget) == Ok(true) && store.swap(key, &[1], None).is_ok(),
+        Ok(None) => {
+            claim_key(store, budget).is_ok_and(|place| place.is_some()) && store.swap(key, &[1], None).is_ok()
+        }
         Err(StoreFailure) => false,
     }
 }
@@ -333,14 +360,14 @@ pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> b
 /// Counts one more counter of a quota, if it may have one. Two workers that create the same counter at once count
 /// it twice, so the bound is reached a little early, never passed.
 #[inline(never)]
-fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<bool, StoreFailure> {
+fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<Option<u64>, StoreFailure> {
     for _ in 0..MAX_CONFLICTS {
         let found = store.read(&budget.key)?;
         let bytes = found.as_ref().and_then(|(bytes, _)| bytes.first_chunk::<8>());
         let count = bytes.map_or(0, |b| u64::from_le_bytes(*b));
-        let Some(next) = count.checked_add(1).filter(|next| *next <= budget.max) else { return Ok(false) };
+        let Some(next) = count.checked_add(1).filter(|next| *next <= budget.max) else { return Ok(None) };
         if store.swap(&budget.key, &next.to_le_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
-            return Ok(true);
+            return Ok(Some(next));
         }
     }
     Err(StoreFailure)

@@ -137,7 +137,9 @@ fn invented_values_share_one_counter_past_the_bound() {
         let fits = index < 5;
         assert_eq!(matches!(admitted, Admission::Granted(_)), fits, "{index}");
     }
-    assert_eq!(store.entries.borrow().len(), 3 + 2);
+    assert_eq!(store.entries.borrow().len(), 3 + 3 + 2);
+    let budget = op("k0", reserve(1, 1)).budget;
+    assert_eq!(budget.keys(&store, 2), (vec!["k0".to_owned(), "k1".to_owned()], 3));
 }
 
 #[test]
