@@ -75,6 +75,14 @@ pub const COMMANDS: &[Command] = &[
         run: bench,
     },
     Command {
+        name: "budget",
+        usage: "budget",
+        help: "write what calls cost inside the VM into test-harness/budget.json, which `test` holds them against\n\
+               Fuel, host calls, bytes copied and memory of each case in test-harness/scenarios/budget, counted on\n\
+               the wasm host. Look at the diff: what grew by more than 3 % should be worth it.",
+        run: budget,
+    },
+    Command {
         name: "prices",
         usage: "prices [--against LOG... | --export FILE [PROVIDER...]]",
         help: "rebuild the price catalogue from its sources; prints what changed and where they disagree\n\
@@ -130,6 +138,13 @@ fn build(args: &[String]) -> Result<(), String> {
     };
     println!("{}", wasm.display());
     Ok(())
+}
+
+fn budget(args: &[String]) -> Result<(), String> {
+    no_arguments("budget", args)?;
+    let wasm = setup::build_wasm()?;
+    let package = ["run", "--quiet", "--package", "tollgate-test-harness", "--bin", "scenarios"];
+    Job::cargo(package).args(["--", "--engine", "costs", "--update"]).env("TOLLGATE_WASM", &wasm).run()
 }
 
 fn envoy(args: &[String]) -> Result<(), String> {

@@ -157,6 +157,9 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
     report.step("scenarios, wasm host", |counts| {
         runner().args(["--engine", "host"]).watch(|line| counts.add_line(line))
     });
+    report.step("what calls cost, wasm host", |counts| {
+        runner().args(["--engine", "costs"]).watch(|line| counts.add_line(line))
+    });
     report.step("scenarios, wasm host whose calls fail", |counts| {
         runner().args(["--engine", "faults"]).watch(|line| counts.add_line(line))
     });

@@ -1,4 +1,5 @@
-//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [FILTER]`.
+//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [FILTER]`. `--engine costs` holds
+//! what the cases of `scenarios/budget` cost against `budget.json`; with `--update` it writes that file.
 //! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use tollgate_test_harness::Error;
 #[cfg(feature = "host")]
 use tollgate_test_harness::host::Compiled;
+#[cfg(feature = "host")]
+use tollgate_test_harness::scenario::budget::{self, Purpose};
 use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
 use tollgate_test_harness::scenario::run::{Counts, run_all};
 use tollgate_test_harness::scenario::{Engine, File};
@@ -32,6 +35,7 @@ struct Options {
     /// A folder inside that of the scenarios; the one itself where it is empty.
     folder: String,
     filter: String,
+    update: bool,
 }
 
 impl Options {
@@ -43,6 +47,7 @@ impl Options {
                 "--engine" => options.engine = args.next().unwrap_or_default(),
                 "--minutes" => options.minutes = minutes(&args.next().unwrap_or_default())?,
                 "--folder" => options.folder = args.next().unwrap_or_default(),
+                "--update" => options.update = true,
                 _ => options.filter = arg,
             }
         }
@@ -94,7 +99,16 @@ fn once(options: &Options) -> Result<Counts, Error> {
             files.retain(|(name, _)| name.contains(&options.filter));
             endure::run_all(&compiled, &files)
         }
-        other => Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host, faults"))),
+        #[cfg(feature = "host")]
+        "costs" => {
+            let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
+            let budgets = Path::new(env!("CARGO_MANIFEST_DIR")).join("budget.json");
+            let purpose = if options.update { Purpose::Update } else { Purpose::Check };
+            budget::run_all(&compiled, &folder.join("budget"), &budgets, purpose)
+        }
+        other => {
+            Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host, faults, costs")))
+        }
     }
 }
 

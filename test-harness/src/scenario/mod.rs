@@ -2,6 +2,8 @@
 //! `test-harness/scenarios/*.yaml`. The same files run on every [`Engine`].
 
 mod body;
+#[cfg(feature = "host")]
+pub mod budget;
 mod check;
 #[cfg(feature = "host")]
 pub mod endure;
