@@ -5,12 +5,12 @@
 //! not seen; calls that were refused when the log was written say nothing of what they would have used and are left out.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::Value;
 use tollgate_policy::{
-    Admission, Answer, Demand, Do, Expected, Facts, Object, Quota, QuotaRule, RawStore, Sent, SharedStore,
-    StoreFailure, Swap, Tags, UNTAGGED, Usage, book, compile_quotas, perform,
+    Admission, Answer, Demand, Do, Expected, Facts, Quota, QuotaRule, Sent, SharedStore, StoreFailure, Swap,
+    Tags, UNTAGGED, Usage, book, compile_quotas, perform,
 };
 use tollgate_pricing::PicoUsd;
 use tollgate_record::CostStatus;
@@ -99,14 +99,9 @@ impl Replay {
         let fields = json.as_object().ok_or("a configuration is a JSON object")?;
         let tags = fields.get("tags").and_then(Value::as_object);
         let tag_names: Vec<String> = tags.into_iter().flat_map(|tags| tags.keys().cloned()).collect();
-        let stores: BTreeMap<String, Object<RawStore>> = match fields.get("stores") {
-            Some(stores) => {
-                serde_json::from_value(stores.clone()).map_err(|error| format!("stores: {error}"))?
-            }
-            None => BTreeMap::new(),
-        };
+        let stores = fields.get("stores").unwrap_or(&Value::Null);
         let quotas = fields.get("quotas").ok_or("it has no `quotas`, so nothing would happen")?;
-        let (rules, _) = compile_quotas(quotas, &stores, &tag_names).map_err(|error| error.to_string())?;
+        let (rules, _) = compile_quotas(quotas, stores, &tag_names).map_err(|error| error.to_string())?;
         let namespace = fields.get("namespace").and_then(Value::as_str).unwrap_or("default").to_owned();
         Ok(Self {
             by_rule: vec![Effects::default(); rules.len()],
