@@ -45,7 +45,7 @@ pub use plan::Rewritten;
 pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};
-pub use stats::{MetricKind, MetricSink, SeriesPlaces, Stats};
+pub use stats::{Gauges, MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission};
 /// Prices that have arrived, as [`PriceFeed`] hands them on.
 pub use tollgate_pricing::Refreshed;

@@ -3,12 +3,14 @@
 //! Names follow one grammar: `tollgate_<metric>;label=value;label=value`. A `;` or a control character in a value is
 //! replaced, so that no value reaches into another label.
 
+mod gauges;
 mod labels;
 mod otel;
 mod series;
 
 use crate::config::Rules;
 use crate::settle::Settled;
+pub use gauges::Gauges;
 pub(crate) use labels::{OTHER, UNKNOWN};
 use labels::{labels, model_label, other, put_key, tame};
 use series::{Metric, Money, Seat, Series, put};
@@ -20,6 +22,8 @@ use tollgate_policy::{KeyBudget, SharedStore, claim_place};
 pub enum MetricKind {
     /// It only goes up.
     Counter,
+    /// It is set to what is.
+    Gauge,
     /// It takes samples.
     Histogram,
 }
@@ -28,7 +32,7 @@ pub enum MetricKind {
 pub trait MetricSink {
     /// The proxy's number of a metric; `None` if it cannot be defined.
     fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32>;
-    /// Adds to a counter, or records a sample.
+    /// Adds to a counter, sets a gauge, or records a sample.
     fn put(&mut self, kind: MetricKind, id: u32, value: u64);
 }
 

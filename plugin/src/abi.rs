@@ -359,7 +359,7 @@ pub fn foreign(name: &str, argument: &[u8]) -> HostResult<Vec<u8>> {
     })
 }
 
-/// Defines a metric: 0 is a counter, 2 a histogram. The same name gives the same metric.
+/// Defines a metric: 0 is a counter, 1 a gauge, 2 a histogram. The same name gives the same metric.
 pub fn define_metric(kind: u32, name: &str) -> HostResult<u32> {
     let mut id = 0;
     // SAFETY: pointer and size are of one live string; the host writes one number.
@@ -372,7 +372,7 @@ pub fn increment_metric(id: u32, by: i64) -> HostResult<()> {
     check(unsafe { sys::proxy_increment_metric(id, by) })
 }
 
-/// Records a sample of a histogram.
+/// Sets a gauge, or records a sample of a histogram.
 pub fn record_metric(id: u32, value: u64) -> HostResult<()> {
     // SAFETY: plain numbers.
     check(unsafe { sys::proxy_record_metric(id, value) })

@@ -80,6 +80,7 @@ impl MetricSink for ProxyStats {
     fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32> {
         let kind = match kind {
             MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
             MetricKind::Histogram => 2,
         };
         abi::define_metric(kind, name).ok()
@@ -88,7 +89,7 @@ impl MetricSink for ProxyStats {
     fn put(&mut self, kind: MetricKind, id: u32, value: u64) {
         let _nothing_to_do_about_it = match kind {
             MetricKind::Counter => abi::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
-            MetricKind::Histogram => abi::record_metric(id, value),
+            MetricKind::Gauge | MetricKind::Histogram => abi::record_metric(id, value),
         };
     }
 }

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, Cache, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules, Settled,
-    Settlement, Stats, UsageBatch, parse_admission,
+    AdminAnswer, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules,
+    Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
     Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book,
@@ -18,6 +18,7 @@ use tollgate_record::Timestamp;
 pub struct Root {
     pub rules: Rc<Rules>,
     pub stats: Stats,
+    gauges: Gauges,
     /// For the live view, where the configuration has one.
     usage: Option<UsageBatch>,
     /// For the list of endpoints, likewise.
@@ -52,6 +53,7 @@ impl Root {
                 Some(Self {
                     rules,
                     stats: Stats::default(),
+                    gauges: Gauges::default(),
                     usage,
                     inventory,
                     flushed: None,
@@ -73,6 +75,11 @@ impl Root {
         if let Ok(rules) = compile(&self.json, Some(prices)) {
             self.rules = rules;
         }
+    }
+
+    /// Sets the gauges of quotas when it is time.
+    pub fn set_gauges(&mut self, now: Timestamp) {
+        self.gauges.set(&self.rules, &SharedData, now, &mut ProxyStats);
     }
 
     /// The next call's id. The first call of a worker draws its number.

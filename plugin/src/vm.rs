@@ -91,6 +91,7 @@ impl Vm {
         // No call waits for it here but those of this worker whose bytes come in these 0.1 s, once in its life.
         self.vocabulary.build();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
+        root.set_gauges(now);
         root.flush_usage_now_and_then(now);
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());

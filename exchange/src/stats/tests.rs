@@ -2,9 +2,9 @@ use super::*;
 use crate::settle::Counts;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tollgate_policy::{StoreFailure, Swap};
+use tollgate_policy::{Admission, Amount, Change, Output, StoreFailure, Swap, perform};
 use tollgate_pricing::{TokenCounts, TokenKind};
-use tollgate_record::{Action, Cost, CostStatus, Record, UsageSource};
+use tollgate_record::{Action, Cost, CostStatus, Record, Timestamp, UsageSource};
 
 /// A proxy's stats, by name.
 #[derive(Default)]
@@ -246,4 +246,28 @@ fn opentelemetrys_families_are_kept_where_they_are_asked_for() {
             "tollgate_time_per_output_token_microseconds;provider=openai;model=gpt-4.1;operation=chat";
         assert_eq!(proxy.values[per_token], 10_500, "21 ms for two more tokens");
     }
+}
+
+#[test]
+fn one_worker_in_a_slot_sets_the_gauges_of_every_counter() {
+    let rules = Rules::compile(
+        br#"{"tags":{"team":{"from":[{"header":"x-team"}]}},"quotas":[{"name":"q","per":["team"],"limit":{"requests":5},
+            "window":"1m","scope":"process","overrides":[{"when":{"team":"a*"},"limit":{"requests":9}}]}]}"#,
+    )
+    .unwrap();
+    let (shared, mut proxy) = (Shared::default(), Proxy::default());
+    let at = |seconds: i64| Timestamp::from_unix_nanos(seconds * 1_000_000_000);
+    let rule = &rules.quotas[0];
+    for team in ["/ads", "/b%2Fc"] {
+        let amount = Amount { fixed: 1, per_million: 0, output: Output::Tokens(0) };
+        let op = rule.op("default", team, Change::Reserve { amount, limit: 5 });
+        assert!(matches!(perform(&shared, &[op], 120), Ok(Admission::Granted(_))));
+    }
+    let (mut one, mut other) = (Gauges::default(), Gauges::default());
+    one.set(&rules, &shared, at(120), &mut proxy);
+    other.set(&rules, &shared, at(121), &mut proxy);
+    let limits: Vec<_> = proxy.values.iter().filter(|(name, _)| name.contains("limit")).collect();
+    assert_eq!(limits.len(), 2, "{limits:?}");
+    assert_eq!(proxy.values["tollgate_quota_limit;quota=q;key=ads;scope=process"], 9);
+    assert_eq!(proxy.values["tollgate_quota_limit;quota=q;key=b%2Fc;scope=process"], 5);
 }

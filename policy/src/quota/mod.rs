@@ -262,6 +262,32 @@ impl QuotaRule {
         own.map_or(self.limit.amount, |(_, amount)| *amount)
     }
 
+    /// How much a window allows the counter of these values, as they stand in its key behind `v`. An override that asks for
+    /// more than they say is not found.
+    pub fn limit_of(&self, tag_names: &[String], values: &str) -> i128 {
+        if self.overrides.is_empty() {
+            return self.limit.amount;
+        }
+        let values: Vec<String> = values.split('/').skip(1).map(unescape).collect();
+        let of = |wanted: Dimension| {
+            let place = self.per.iter().position(|dimension| *dimension == wanted)?;
+            values.get(place)
+        };
+        let carried =
+            tag_names.iter().enumerate().map(|(i, name)| (name.clone(), of(Dimension::Tag(i)).cloned()));
+        let tags = Tags::new(carried.collect());
+        self.limit_for(&Facts {
+            tags: &tags,
+            provider: of(Dimension::Provider).map_or("", String::as_str),
+            model: of(Dimension::Model).map(String::as_str),
+            operation: "",
+            host: "",
+            path: "",
+            route: None,
+            cluster: None,
+        })
+    }
+
     fn key_values(&self, facts: &Facts<'_>) -> String {
         let value = |dimension: &Dimension| match dimension {
             Dimension::Tag(index) => facts.tags.value(*index),
@@ -304,4 +330,8 @@ pub enum Sent {
 /// A value as one segment of a key: `/` and `%` are written as in URLs, so that no value can reach into another key.
 fn escape(value: &str) -> String {
     value.replace('%', "%25").replace('/', "%2F")
+}
+
+fn unescape(segment: &str) -> String {
+    segment.replace("%2F", "/").replace("%25", "%")
 }
