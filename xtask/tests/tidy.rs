@@ -117,6 +117,30 @@ fn pricing_has_no_floats() {
     assert!(found.is_empty(), "money is integers only: {found:#?}");
 }
 
+/// A file that no module names is not compiled, so nothing else would tell that it is dead.
+#[test]
+fn every_source_file_is_a_module_of_its_crate() {
+    let tree = Command::new("git").args(["ls-files", "*/src/*.rs"]).current_dir(root()).output();
+    let tree = String::from_utf8(tree.expect("git lists files").stdout).expect("names are UTF-8");
+    let is_root = |path: &Path| {
+        let own =
+            path.file_stem().is_some_and(|stem| ["lib", "main", "mod"].iter().any(|root| stem == *root));
+        own || path.parent().is_some_and(|folder| folder.ends_with("bin") || folder.ends_with("examples"))
+    };
+    let files: Vec<PathBuf> =
+        tree.lines().map(|line| root().join(line)).filter(|path| path.exists()).collect();
+    let named = |path: &Path| {
+        let (folder, stem) = (path.parent()?, path.file_stem()?.to_str()?);
+        let beside = folder.with_extension("rs");
+        let parents = files.iter().filter(|file| file.parent() == Some(folder) || **file == beside);
+        let declared =
+            |file: &PathBuf| fs::read_to_string(file).is_ok_and(|t| t.contains(&format!("mod {stem};")));
+        parents.into_iter().any(declared).then_some(())
+    };
+    let dead: Vec<_> = files.iter().filter(|path| !is_root(path) && named(path).is_none()).collect();
+    assert!(files.len() > 200 && dead.is_empty(), "no module names {dead:#?}");
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder is there").flatten().map(|entry| entry.path());
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());

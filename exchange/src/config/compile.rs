@@ -4,7 +4,7 @@ use super::pricing::{adjustments, price_book, refresh, trusted, unknown_model};
 use super::property::Property;
 use super::raw::{
     RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawResponseHeaders,
-    RawStreamCounts, RawUnmetered, RawUpstream,
+    RawStreamCounts, RawUnbudgeted, RawUnmetered, RawUpstream,
 };
 use super::structs::from_struct;
 use crate::admin::Admin;
@@ -257,7 +257,7 @@ impl Rules {
             quotas,
             routes,
             limits,
-            unbudgeted: if raw.unbudgeted == RawUnmetered::Deny { Otherwise::Deny } else { Otherwise::Pass },
+            unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
             stores,
             price_version: prices.version().to_owned(),
             prices,

@@ -19,7 +19,7 @@ pub(super) struct RawConfig {
     pub routes: (),
     pub limits: (),
     pub quotas: (),
-    pub unbudgeted: RawUnmetered,
+    pub unbudgeted: RawUnbudgeted,
     pub stores: (),
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
@@ -80,7 +80,16 @@ pub(super) enum RawStreamCounts {
     Sum,
 }
 
-/// What becomes of calls that cannot be metered, or that no quota is about.
+/// What becomes of calls that no quota is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawUnbudgeted {
+    #[default]
+    Allow,
+    Deny,
+}
+
+/// What becomes of calls that cannot be metered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RawUnmetered {
