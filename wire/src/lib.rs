@@ -23,6 +23,7 @@ mod request;
 mod response;
 mod routes;
 mod stream;
+mod turns;
 mod usage;
 
 pub use batch::PROMPT_LENGTHS;
@@ -36,6 +37,7 @@ pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};
 pub use response::{Ended, ResponseHead, ResponseReader};
+pub use turns::{PrintKey, Turn, TurnReader};
 pub use usage::ReportedUsage;
 
 /// Whether more of a body is to come.
