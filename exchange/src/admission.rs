@@ -236,6 +236,7 @@ impl Exchange {
         let Some((quota, rule)) = quota.and_then(|quota| Some((quota, rules.quotas.get(quota.rule)?))) else {
             return self.refuse(Refusal::store_away());
         };
+        self.raise_refusal(rule, quota, standing);
         if batch.mode == Mode::Shadow {
             self.shadow.push(rule.name.clone());
             self.without_lease(batch);

@@ -9,6 +9,7 @@
 
 mod admin;
 mod admission;
+mod alerts;
 mod batches;
 mod bill;
 mod config;
@@ -32,6 +33,7 @@ mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};
 pub use admission::Batch;
+pub use alerts::{Alert, AlertKind, Alerts, Severity};
 pub use batches::first_time;
 pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,

@@ -33,6 +33,7 @@ impl Exchange {
         let mut wanted = Wanted::default();
         for standing in self.plan.standings.clone() {
             let Some(rule) = rules.quotas.get(standing.rule) else { continue };
+            self.raise_steps(rule, &standing);
             for (begins, step) in rule.steps.reached(standing.with_this(), standing.limit) {
                 match step {
                     Do::Warn => self.warn(rule, &standing),

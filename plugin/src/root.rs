@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules,
+    AdminAnswer, Alerts, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules,
     Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
@@ -37,7 +37,7 @@ const TICK_MS: u32 = 250;
 impl Root {
     /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
     pub fn configure(json: &[u8], cache: &Rc<RefCell<Cache>>) -> Option<Self> {
-        match compile(json, None) {
+        match compile(json, None, None) {
             Ok(rules) => {
                 declare_record();
                 if abi::tick_every(tick_ms(&rules)).is_err() {
@@ -72,7 +72,7 @@ impl Root {
     /// Prices calls from now on with what has arrived. Calls that are under way keep the rules that admitted them.
     pub fn reprice(&mut self, prices: &Arc<Refreshed>) {
         // It compiled before; if it ever did not, the old prices would stay.
-        if let Ok(rules) = compile(&self.json, Some(prices)) {
+        if let Ok(rules) = compile(&self.json, Some(prices), self.rules.alerts.clone()) {
             self.rules = rules;
         }
     }
@@ -177,10 +177,16 @@ impl Root {
     }
 }
 
-/// Both callers share one copy of the compiler's code.
+/// Both callers share one copy of the compiler's code. Calls that are under way raise their alerts where they always did, so these
+/// are handed on.
 #[inline(never)]
-fn compile(json: &[u8], prices: Option<&Arc<Refreshed>>) -> Result<Rc<Rules>, ConfigError> {
-    let rules = Rules::compile(json)?;
+fn compile(
+    json: &[u8],
+    prices: Option<&Arc<Refreshed>>,
+    alerts: Option<Rc<Alerts>>,
+) -> Result<Rc<Rules>, ConfigError> {
+    let mut rules = Rules::compile(json)?;
+    rules.alerts = alerts.or(rules.alerts);
     Ok(Rc::new(match prices {
         Some(prices) => rules.with_prices(prices),
         None => rules,

@@ -8,11 +8,13 @@ use super::raw::{
 };
 use super::structs::from_struct;
 use crate::admin::Admin;
+use crate::alerts::Alerts;
 use crate::feed::PriceSource;
 use crate::target::Targets;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, LimitRule, MidStream, Object, Otherwise, QuotaRule, RouteRule, Selector, Store,
@@ -73,6 +75,9 @@ pub struct Rules {
     pub response_headers: Vec<ResponseHeader>,
     /// Which parts of the record are also set as plain strings.
     pub properties: Vec<Property>,
+    /// What is to be told when it happens, where the configuration wants that. Rules that take the place of others for the same
+    /// configuration share it.
+    pub alerts: Option<Rc<Alerts>>,
     /// Pages of the filter itself, where the configuration has them.
     pub admin: Option<Admin>,
     /// Whether any rule asks for the proxy's route or cluster.
@@ -272,6 +277,7 @@ impl Rules {
             properties: each("emit.properties", &raw.emit.0.properties, |name| {
                 Property::compile(name, tags.names())
             })?,
+            alerts: None,
             admin: admin(raw)?,
             tags,
             needs_route,

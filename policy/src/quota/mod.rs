@@ -288,6 +288,16 @@ impl QuotaRule {
         })
     }
 
+    /// Names and values of what a counter is about, from the values in its key behind `v`.
+    pub fn labels_of(&self, tag_names: &[String], values: &str) -> Vec<(String, String)> {
+        let name = |dimension: &Dimension| match dimension {
+            Dimension::Tag(index) => tag_names.get(*index).cloned().unwrap_or_default(),
+            Dimension::Provider => "provider".to_owned(),
+            Dimension::Model => "model".to_owned(),
+        };
+        self.per.iter().map(name).zip(values.split('/').skip(1).map(unescape)).collect()
+    }
+
     fn key_values(&self, facts: &Facts<'_>) -> String {
         let value = |dimension: &Dimension| match dimension {
             Dimension::Tag(index) => facts.tags.value(*index),

@@ -67,6 +67,17 @@ impl Ladder {
         steps.take_while(move |(at, _)| taken >= *at)
     }
 
+    /// At which percentages of the limit these steps stand.
+    pub fn percentages(&self, taken: i128, limit: i128) -> impl Iterator<Item = i128> {
+        let reached = self.steps.iter().take_while(move |(at, _)| taken >= share(limit, *at));
+        reached.map(|(at, _)| *at)
+    }
+
+    /// From which percentage of the limit on calls are refused.
+    pub fn denies_at(&self) -> i128 {
+        self.deny_at
+    }
+
     /// Whether there is nothing to do before calls are refused.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
