@@ -233,4 +233,6 @@ pub struct Seen {
     pub first_byte_at: Option<Instant>,
     /// When the last byte of the body came.
     pub last_byte_at: Option<Instant>,
+    /// How the answer to it ended, and when; nothing while it is still sent.
+    pub answered: Option<(End, Instant)>,
 }

@@ -34,7 +34,7 @@ impl Connection {
     fn exchange(&mut self, length: BodyLength, record: &Record) -> io::Result<bool> {
         let early = record.reply();
         if early.when == When::HeadersRead {
-            self.answer(&early)?;
+            self.answer(&early, record)?;
         }
         let trailers = self.incoming.body(length, |piece| {
             record.add(piece);
@@ -45,12 +45,18 @@ impl Connection {
         match (early.when, reply.when) {
             (When::HeadersRead, _) => Ok(true),
             (_, When::Never) => self.wait_for_close(),
-            _ => self.answer(&reply),
+            _ => self.answer(&reply, record),
         }
     }
 
-    /// Whether the connection can take another request.
-    fn answer(&mut self, reply: &Reply) -> io::Result<bool> {
+    /// The same, once the answer is there.
+    fn answer(&mut self, reply: &Reply, record: &Record) -> io::Result<bool> {
+        let result = self.send(reply);
+        record.answered(&result);
+        result
+    }
+
+    fn send(&mut self, reply: &Reply) -> io::Result<bool> {
         std::thread::sleep(reply.wait);
         let body = reply.encoded_body();
         let head = head_of(reply, body.len());

@@ -39,7 +39,7 @@ async fn exchange(
 ) -> Result<(), h2::Error> {
     let early = record.reply();
     if early.when == When::HeadersRead {
-        answer(&early, &mut respond).await?;
+        answer(&early, &mut respond, &record).await?;
     }
     while let Some(piece) = body.data().await {
         let piece = piece?;
@@ -52,11 +52,17 @@ async fn exchange(
     match (early.when, reply.when) {
         (When::HeadersRead, _) => Ok(()),
         (_, When::Never) => std::future::poll_fn(|context| respond.poll_reset(context)).await.map(drop),
-        _ => answer(&reply, &mut respond).await,
+        _ => answer(&reply, &mut respond, &record).await,
     }
 }
 
-async fn answer(reply: &Reply, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+async fn answer(reply: &Reply, respond: &mut SendResponse<Bytes>, record: &Record) -> Result<(), h2::Error> {
+    let result = send(reply, respond).await;
+    record.answered(&result);
+    result
+}
+
+async fn send(reply: &Reply, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
     tokio::time::sleep(reply.wait).await;
     let encoded = reply.encoded_body();
     let sent = reply.cut_after.map_or(encoded.as_slice(), |bytes| &encoded[..bytes.min(encoded.len())]);

@@ -63,11 +63,20 @@ impl Upstream {
         lock(&self.shared.seen).drain(..).map(|seen| lock(&seen).clone()).collect()
     }
 
-    /// Waits until a request has ended, at most that long, and takes out everything.
+    /// Waits until all requests have ended, at most that long, and takes out everything.
     pub fn take_ended(&self, at_most: Duration) -> Vec<Seen> {
+        self.take_once(at_most, |seen| seen.end.is_some())
+    }
+
+    /// Waits until all requests have been answered, or the proxy has gone away; then the same.
+    pub fn take_answered(&self, at_most: Duration) -> Vec<Seen> {
+        self.take_once(at_most, |seen| seen.answered.is_some())
+    }
+
+    fn take_once(&self, at_most: Duration, done: impl Fn(&Seen) -> bool) -> Vec<Seen> {
         let until = Instant::now() + at_most;
         let mut all = lock(&self.shared.seen);
-        while all.iter().any(|seen| lock(seen).end.is_none()) && Instant::now() < until {
+        while all.iter().any(|seen| !done(&lock(seen))) && Instant::now() < until {
             // A wake-up can come between the look and the wait, so nobody waits for long.
             let waited = self.shared.changed.wait_timeout(all, Duration::from_millis(5));
             all = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -126,6 +135,7 @@ impl Record {
             end: None,
             first_byte_at: None,
             last_byte_at: None,
+            answered: None,
         }));
         lock(&shared.seen).push(Arc::clone(&seen));
         Self { seen, shared: Arc::clone(shared) }
@@ -144,6 +154,13 @@ impl Record {
         seen.trailers = trailers;
         seen.end = Some(End::Complete);
         drop(seen);
+        self.shared.changed.notify_all();
+    }
+
+    /// Notes how sending the answer ended: an error is a proxy that does not want any more of it.
+    fn answered<T, E>(&self, result: &Result<T, E>) {
+        let end = if result.is_ok() { End::Complete } else { End::Cut };
+        lock(&self.seen).answered = Some((end, Instant::now()));
         self.shared.changed.notify_all();
     }
 

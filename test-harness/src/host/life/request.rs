@@ -141,6 +141,7 @@ impl Call<'_> {
             end: None,
             first_byte_at: None,
             last_byte_at: None,
+            answered: None,
         });
     }
 
