@@ -13,6 +13,7 @@ use tollgate_policy::{
     Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book,
 };
 use tollgate_record::Timestamp;
+use tollgate_wire::DecoderMemory;
 
 /// One configuration in one worker.
 pub struct Root {
@@ -36,8 +37,8 @@ const TICK_MS: u32 = 250;
 
 impl Root {
     /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
-    pub fn configure(json: &[u8], cache: &Rc<RefCell<Cache>>) -> Option<Self> {
-        match compile(json, None, None) {
+    pub fn configure(json: &[u8], cache: &Rc<RefCell<Cache>>, decoders: &DecoderMemory) -> Option<Self> {
+        match compile(json, None, None, decoders) {
             Ok(rules) => {
                 declare_record();
                 if abi::tick_every(tick_ms(&rules)).is_err() {
@@ -72,7 +73,8 @@ impl Root {
     /// Prices calls from now on with what has arrived. Calls that are under way keep the rules that admitted them.
     pub fn reprice(&mut self, prices: &Arc<Refreshed>) {
         // It compiled before; if it ever did not, the old prices would stay.
-        if let Ok(rules) = compile(&self.json, Some(prices), self.rules.alerts.clone()) {
+        let (alerts, decoders) = (self.rules.alerts.clone(), &self.rules.decoder_memory);
+        if let Ok(rules) = compile(&self.json, Some(prices), alerts, decoders) {
             self.rules = rules;
         }
     }
@@ -184,9 +186,12 @@ fn compile(
     json: &[u8],
     prices: Option<&Arc<Refreshed>>,
     alerts: Option<Rc<Alerts>>,
+    decoders: &DecoderMemory,
 ) -> Result<Rc<Rules>, ConfigError> {
     let mut rules = Rules::compile(json)?;
     rules.alerts = alerts.or(rules.alerts);
+    // The memory is the VM's, whichever configuration a stream has.
+    rules.decoder_memory = decoders.clone();
     Ok(Rc::new(match prices {
         Some(prices) => rules.with_prices(prices),
         None => rules,

@@ -9,7 +9,7 @@ use crate::stream::Stream;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tollgate_exchange::{Cache, Estimate, Head, HeaderPairs, Outbox, Settlement};
-use tollgate_wire::Vocabulary;
+use tollgate_wire::{DecoderMemory, Vocabulary};
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
 pub struct Vm {
@@ -25,6 +25,8 @@ pub struct Vm {
     feeds: Feeds,
     /// What stores are to hear now and then. It outlives the configuration, too.
     cache: Rc<RefCell<Cache>>,
+    /// What the decoders of all streams may hold together, whatever configurations they have.
+    decoders: DecoderMemory,
 }
 
 /// The context of an HTTP stream.
@@ -47,6 +49,7 @@ impl Default for Vm {
             vocabulary: Vocabulary::default(),
             feeds: Feeds::default(),
             cache: Rc::default(),
+            decoders: DecoderMemory::default(),
         }
     }
 }
@@ -69,7 +72,7 @@ impl Vm {
         } else {
             abi::buffer(Buffer::Configuration, 0, size).unwrap_or_default()
         };
-        let mut configured = Root::configure(&json, &self.cache);
+        let mut configured = Root::configure(&json, &self.cache, &self.decoders);
         if let Some(new) = &mut configured {
             self.feeds.adopt(root, new);
         }

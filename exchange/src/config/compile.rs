@@ -35,7 +35,7 @@ pub struct Rules {
     pub hold: Hold,
     /// Which provider answers, where the configuration says so.
     pub upstreams: Vec<Upstream>,
-    /// What the decoders of all its calls may hold together.
+    /// What the decoders of its calls may hold together; an adapter puts one for all configurations of its worker here.
     pub decoder_memory: DecoderMemory,
     /// How tokens are counted that nobody reports.
     pub estimate: Estimate,

@@ -18,7 +18,7 @@ use crate::envoy::config::Plugin;
 use crate::http::Reply;
 use crate::stats::Series;
 pub use faults::{Fault, Faults, Planned};
-pub use life::Route;
+pub use life::{Open, Route};
 use world::World;
 
 /// More than any call can burn.
@@ -189,7 +189,8 @@ impl Host {
         self.call(name, context, params).map(Some)
     }
 
-    fn memory_bytes(&mut self) -> u64 {
+    /// Size of the VM's memory, which never shrinks.
+    pub fn memory_bytes(&mut self) -> u64 {
         let memory = self.instance.get_memory(&mut self.store, "memory");
         memory.map_or(0, |memory| memory.data_size(&self.store) as u64)
     }

@@ -1,6 +1,7 @@
 //! The life of one call: which callbacks come in which order, what is held and what goes on, as in Envoy.
 
 mod heads;
+mod open;
 mod request;
 mod response;
 mod time;
@@ -19,9 +20,10 @@ use crate::http::{End, Headers, Reply, Request, Response, Seen};
 use crate::scenario::{Engine, Outcome};
 use crate::stats::Series;
 use heads::request_headers;
+pub use open::Open;
 
 /// One route of a listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Route {
     /// The path begins so.
     pub prefix: String,
