@@ -166,7 +166,7 @@ impl Exchange {
             return self.admit();
         }
         if !self.can_hold(head) {
-            return self.too_large();
+            return self.unheld();
         }
         self.phase = Phase::Holding;
         self.probe =
@@ -174,12 +174,17 @@ impl Exchange {
         Step::NeedBody
     }
 
-    /// A rule needs a body that cannot be held.
-    fn too_large(&mut self) -> Step {
+    /// A rule needs a body that cannot be held. If the configuration does not say what then, the call passes, unless it may lack a tag
+    /// without which none is to pass: whoever hides its body must not get around that.
+    fn unheld(&mut self) -> Step {
         self.errors.push("limit");
         match self.plan.limits.on_large_body() {
-            Otherwise::Pass => self.admit(),
-            Otherwise::Deny => self.refuse(Refusal::too_large(self.plan.limits.most_held_bytes())),
+            Some(Otherwise::Pass) => self.admit(),
+            Some(Otherwise::Deny) => self.refuse(Refusal::unheld(self.plan.limits.most_held_bytes())),
+            None => match self.with_unseen_tag() {
+                Some(refusal) => self.refuse(refusal),
+                None => self.admit(),
+            },
         }
     }
 
@@ -276,7 +281,7 @@ impl Exchange {
         let decided = (!probe.wants_more() && !may_be_rewritten) || end == End::Last;
         self.plan.held = self.plan.held.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
         if !decided && self.plan.held > self.plan.limits.most_held_bytes() {
-            return Some(self.too_large());
+            return Some(self.unheld());
         }
         decided.then(|| {
             self.plan.whole = end == End::Last && self.holds_headers();
@@ -291,13 +296,10 @@ impl Exchange {
         })
     }
 
-    /// Lets a request go whose body or whose store's answer does not come, and counts it.
+    /// Decides about a request whose body or whose store's answer does not come, and counts it.
     pub fn give_up_waiting(&mut self) -> Step {
         match self.phase {
-            Phase::Holding => {
-                self.errors.push("limit");
-                self.admit()
-            }
+            Phase::Holding => self.unheld(),
             Phase::Asking(_) => self.resume(Err(StoreFailure)),
             _ => Step::Pass,
         }

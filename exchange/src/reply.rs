@@ -111,11 +111,20 @@ impl Refusal {
         }
     }
 
-    pub(crate) fn too_large(most: u64) -> Self {
-        let message = format!(
-            "the body cannot be checked: it is compressed, of unknown length or longer than {most} bytes"
-        );
+    /// `most` is how many bytes may be held.
+    pub(crate) fn unheld(most: u64) -> Self {
+        let message = format!("the body cannot be checked: {}", why_unheld(most));
         Self { rule: "limits.max_body_bytes".to_owned(), message, kind: Kind::TooLarge }
+    }
+
+    /// `hint` says how a client sends the tag, `most` is how many bytes may be held.
+    pub(crate) fn unseen_tag(name: &str, hint: &str, most: u64) -> Self {
+        let message = format!(
+            "whether the body has the required tag `{name}` cannot be checked: {}; {hint}, or let such calls pass \
+             by `limits.on_large_body: pass`",
+            why_unheld(most)
+        );
+        Self { rule: format!("tags.{name}"), message, kind: Kind::TooLarge }
     }
 
     pub(crate) fn unrewritable(rule: &str) -> Self {
@@ -240,6 +249,11 @@ impl Refusal {
             Kind::StoreAway => "ServiceUnavailableException",
         }
     }
+}
+
+/// Why a body is not read before it is sent.
+fn why_unheld(most: u64) -> String {
+    format!("it is compressed, of unknown length, longer than {most} bytes, not held here, or does not come")
 }
 
 #[cfg(test)]

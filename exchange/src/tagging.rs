@@ -18,6 +18,13 @@ impl Exchange {
         denied.map(|tag| Refusal::missing_tag(&tag.name, &tags.hint(tag)))
     }
 
+    /// The refusal of a call that may have a tag that must not be missing, but only in a body that cannot be read beforehand.
+    pub(crate) fn with_unseen_tag(&self) -> Option<Refusal> {
+        let tags = &self.rules.tags;
+        let tag = tags.missing(&self.tags).find(|tag| tag.required == Required::Deny)?;
+        Some(Refusal::unseen_tag(&tag.name, &tags.hint(tag), self.plan.limits.most_held_bytes()))
+    }
+
     pub(crate) fn needs_open_tag(&self) -> bool {
         let required = || self.rules.tags.requires_body(&self.tags);
         required() || self.rules.quotas.iter().any(|quota| quota.needs_open_tag(&self.tags))

@@ -119,9 +119,9 @@ impl Limits {
         self.hold_chunked == Some(true)
     }
 
-    /// What becomes of a call whose body would have to be held and is too long for that.
-    pub fn on_large_body(&self) -> Otherwise {
-        self.on_large_body.unwrap_or(Otherwise::Pass)
+    /// What becomes of a call whose body would have to be held and cannot be; `None` if the configuration does not say.
+    pub fn on_large_body(&self) -> Option<Otherwise> {
+        self.on_large_body
     }
 
     /// What becomes of a call that would have to be changed and cannot be.
@@ -163,7 +163,7 @@ mod tests {
         let rules = compile_limits(&rules, &["env".to_owned()]).unwrap();
         let limits = Limits::on(&rules, &facts);
         assert_eq!((limits.max_request_usd, limits.max_output_tokens), (Some(2_000_000_000_000), Some(4096)));
-        assert_eq!((limits.holds_chunked(), limits.on_large_body()), (false, Otherwise::Deny));
+        assert_eq!((limits.holds_chunked(), limits.on_large_body()), (false, Some(Otherwise::Deny)));
         assert_eq!((limits.most_held_bytes(), limits.on_unrewritable()), (1_000_000, Otherwise::Pass));
     }
 

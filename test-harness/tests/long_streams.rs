@@ -120,6 +120,22 @@ fn a_request_whose_body_stops_coming_is_let_go() {
 }
 
 #[test]
+fn a_request_whose_body_stops_coming_is_refused_where_a_required_tag_may_be_missing() {
+    let upstream = Upstream::start(|_| streamed()).unwrap();
+    let required = json!({"tags": {"team": {"from": [{"body": "/metadata/team"}], "required": "deny"}}});
+    let Some(mut envoy) = start(&upstream, &required) else { return };
+    let body = br#"{"model":"claude-haiku-4-5","metadata":{"team":"search"},"messages":[]}"#.to_vec();
+    let request =
+        Request { body, chunks: Chunking::At(vec![10]), pause: Duration::from_millis(6_000), ..ask() };
+    let response = client::call(envoy.address(), &request).unwrap();
+    assert_eq!(response.status, 413);
+    let refusal: Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(refusal["error"]["type"], json!("request_too_large"), "{refusal}");
+    assert!(upstream.take_ended(Duration::from_secs(1)).is_empty(), "nothing is sent upstream");
+    assert_eq!(record(&mut envoy)["tollgate.decision.rule"], json!("tags.team"));
+}
+
+#[test]
 fn a_client_that_goes_away_leaves_a_record_of_what_was_seen() {
     let slow = Reply { pause: Duration::from_millis(200), ..streamed() };
     let upstream = Upstream::start(move |_| slow.clone()).unwrap();
