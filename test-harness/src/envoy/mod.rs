@@ -64,6 +64,14 @@ impl Envoy {
     /// # Errors
     /// With the last lines of its log, where it ends or is not ready within a minute.
     pub fn start(setup: &Setup) -> Result<Self, Error> {
+        Self::start_with(setup, &[])
+    }
+
+    /// The same with more of Envoy's own flags.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_with(setup: &Setup, flags: &[&str]) -> Result<Self, Error> {
         let folder = tempfile::tempdir().map_err(Error::io("cannot make a temporary folder"))?;
         let mut setup = setup.clone();
         setup.places.access_log = folder.path().join("access.log");
@@ -71,7 +79,7 @@ impl Envoy {
         let (bootstrap, listeners) = configuration(&setup, folder.path())?;
         write(&folder.path().join("listeners.json"), &listeners)?;
         write(&folder.path().join("envoy.json"), &bootstrap)?;
-        let child = spawn(&setup, folder.path())?;
+        let child = spawn(&setup, folder.path(), flags)?;
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut envoy = Self { child, folder, setup, admin: nowhere, listener: nowhere, read: 0 };
         envoy.wait_until_ready()?;
@@ -144,9 +152,20 @@ impl Envoy {
         let mut setup = self.setup.clone();
         setup.places.plugin = Some(plugin);
         let (_, listeners) = configuration(&setup, self.folder.path())?;
+        self.update_listeners(&listeners)
+    }
+
+    /// Gives Envoy the listeners that it was started with, changed by `change`, and waits for its verdict.
+    pub fn change_listeners(&mut self, change: impl FnOnce(&mut Value)) -> Result<Reload, Error> {
+        let (_, mut listeners) = configuration(&self.setup, self.folder.path())?;
+        change(&mut listeners);
+        self.update_listeners(&listeners)
+    }
+
+    fn update_listeners(&mut self, listeners: &Value) -> Result<Reload, Error> {
         let reload =
             self.verdict("listener_manager.lds", ("update_success", "update_rejected"), |envoy| {
-                write(&envoy.folder.path().join("listeners.json"), &listeners)
+                write(&envoy.folder.path().join("listeners.json"), listeners)
             })?;
         if reload == Reload::Accepted {
             self.listener = self.wait_for("the new listener", SOON, Self::find_listener)?;
@@ -275,7 +294,7 @@ fn write(path: &Path, value: &Value) -> Result<(), Error> {
     fs::rename(&half, path).map_err(failed())
 }
 
-fn spawn(setup: &Setup, folder: &Path) -> Result<Child, Error> {
+fn spawn(setup: &Setup, folder: &Path, flags: &[&str]) -> Result<Child, Error> {
     let log = File::create(folder.join("envoy.log")).map_err(Error::io("cannot write Envoy's log"))?;
     let mut command = Command::new(&setup.binary);
     command.arg("-c").arg(folder.join("envoy.json"));
@@ -284,7 +303,7 @@ fn spawn(setup: &Setup, folder: &Path) -> Result<Child, Error> {
     command.args(["--disable-hot-restart", "--file-flush-interval-msec", "10"]);
     // What `envoy-config/fleet/upstash.yaml` takes from the environment.
     command.env("UPSTASH_TOKEN", UPSTASH_TOKEN);
-    command.args(["--concurrency", &setup.workers.to_string(), "--log-level", "warning"]);
+    command.args(["--concurrency", &setup.workers.to_string(), "--log-level", "warning"]).args(flags);
     command
         .args(["--component-log-level", "wasm:info"])
         .stdin(Stdio::null())

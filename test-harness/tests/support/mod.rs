@@ -42,6 +42,11 @@ pub struct Given {
 impl Given {
     /// The quickstart with two workers.
     pub fn start(self) -> Option<Envoy> {
+        self.start_with(&[])
+    }
+
+    /// The same with more of Envoy's own flags.
+    pub fn start_with(self, flags: &[&str]) -> Option<Envoy> {
         let setup = Setup {
             binary: given("ENVOY")?,
             config: envoy_config().join(self.config),
@@ -56,7 +61,7 @@ impl Given {
                 plugin: (!self.plugin.is_null()).then(|| Plugin::Text(self.plugin.to_string())),
             },
         };
-        Some(Envoy::start(&setup).unwrap())
+        Some(Envoy::start_with(&setup, flags).unwrap())
     }
 }
 
