@@ -149,7 +149,11 @@ impl Exchange {
         let (facts, namespace) = (self.facts(), &self.rules.namespace);
         let mut batches: Vec<Batch> = Vec::new();
         for (index, rule) in self.rules.quotas.iter().enumerate() {
-            let Some(quota) = rule.admit(index, namespace, &facts, demand) else { continue };
+            let Some(mut quota) = rule.admit(index, namespace, &facts, demand) else { continue };
+            // Clients that are told what is left are told it to the last call.
+            if self.rules.tells_remaining() {
+                quota.op.keeps_below = 0;
+            }
             let joins = |b: &&mut Batch| {
                 b.mode == Mode::Enforce && rule.mode == Mode::Enforce && b.store == rule.store
             };
@@ -320,7 +324,11 @@ impl Rules {
     fn wants_standing(&self, rule: usize) -> bool {
         let acts = |rule: &QuotaRule| !rule.steps.is_empty() || rule.mid_stream == MidStream::Cut;
         let steps = self.quotas.get(rule).is_some_and(acts);
-        steps || self.response_headers.contains(&crate::config::ResponseHeader::QuotaRemaining)
+        steps || self.tells_remaining()
+    }
+
+    fn tells_remaining(&self) -> bool {
+        self.response_headers.contains(&crate::config::ResponseHeader::QuotaRemaining)
     }
 }
 

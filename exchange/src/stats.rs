@@ -155,6 +155,14 @@ impl Stats {
         put(&mut self.plain, sink, MetricKind::Counter, 1, format!("tollgate_errors;kind={kind}"));
     }
 
+    /// Counts that another worker went ahead at the counter of a quota, by the counter's key.
+    pub fn count_conflict(&mut self, key: &str, sink: &mut impl MetricSink) {
+        // The name stands escaped in the key; as a label it may stay so.
+        let quota = key.split('/').nth(4).unwrap_or_default();
+        let name = format!("tollgate_quota_conflicts;quota={}", tame(quota));
+        put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+    }
+
     fn count_tagging(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
         let absent = &settled.counts.absent_tags;
         if let (true, Some(cost)) = (absent.is_empty(), settled.record.cost.usd) {

@@ -420,7 +420,9 @@ fn quotas_are_asked_store_by_store_in_the_order_of_their_keys() {
     let mut asked = Vec::new();
     let mut step = step;
     while step == Step::Ask {
-        asked.push(exchange.pending().unwrap().ops().into_iter().map(|op| op.key).collect::<Vec<_>>());
+        asked.push(
+            exchange.pending().unwrap().ops().into_iter().map(|op| op.key.to_string()).collect::<Vec<_>>(),
+        );
         let answer = granted(&exchange);
         step = exchange.resume(answer);
     }

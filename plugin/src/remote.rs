@@ -4,7 +4,7 @@ use crate::host::{self, SharedData};
 use crate::root::{Root, millis, process};
 use tollgate_exchange::{Batch, Exchange};
 use tollgate_policy::{
-    Admission, Op, SharedStore, StoreFailure, StoreRef, note_others, perform, perform_beside_others,
+    Admission, Op, SharedStore, StoreFailure, StoreRef, note_others, perform_beside_others, perform_from,
 };
 use tollgate_policy::{Answer, Change, OnFailure, Store};
 use tollgate_record::Timestamp;
@@ -23,7 +23,7 @@ impl Root {
             StoreRef::Local if exchange.asks_stand_in() => {
                 Some(perform_beside_others(&SharedData, ops, seconds))
             }
-            StoreRef::Local => Some(perform(&SharedData, ops, seconds)),
+            StoreRef::Local => Some(perform_from(&SharedData, &mut self.in_hand.borrow_mut(), ops, seconds)),
             StoreRef::Remote(index) => {
                 let rules = exchange.rules();
                 let store = rules.stores.get(index).filter(|store| store.sync_ms.is_some())?;

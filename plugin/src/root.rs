@@ -10,7 +10,8 @@ use tollgate_exchange::{
     Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
-    Admission, ConfigError, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap, book,
+    Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
+    book_from,
 };
 use tollgate_record::Timestamp;
 use tollgate_wire::DecoderMemory;
@@ -31,13 +32,20 @@ pub struct Root {
     json: Vec<u8>,
     /// Counters that a store outside hears of now and then.
     pub cache: Rc<RefCell<Cache>>,
+    /// What this worker has put aside for its next calls.
+    pub in_hand: Rc<RefCell<InHand>>,
 }
 
 const TICK_MS: u32 = 250;
 
 impl Root {
     /// Reads a configuration. It has no effect unless it is valid: refused ones are tried in every worker too.
-    pub fn configure(json: &[u8], cache: &Rc<RefCell<Cache>>, decoders: &DecoderMemory) -> Option<Self> {
+    pub fn configure(
+        json: &[u8],
+        cache: &Rc<RefCell<Cache>>,
+        in_hand: &Rc<RefCell<InHand>>,
+        decoders: &DecoderMemory,
+    ) -> Option<Self> {
         match compile(json, None, None, decoders) {
             Ok(rules) => {
                 declare_record();
@@ -61,6 +69,7 @@ impl Root {
                     ids: None,
                     json,
                     cache: Rc::clone(cache),
+                    in_hand: Rc::clone(in_hand),
                 })
             }
             Err(error) => {
@@ -166,8 +175,20 @@ impl Root {
     }
 
     fn book(&mut self, ops: &[Op], now: Timestamp) {
-        for _ in book(&SharedData, ops, now.unix_seconds()) {
+        let lost = book_from(&SharedData, &mut self.in_hand.borrow_mut(), ops, now.unix_seconds());
+        for _ in lost {
             self.stats.count_error("store", &mut ProxyStats);
+        }
+    }
+
+    /// By tick: gives back what no call has come for, and counts how often other workers went ahead of this one.
+    pub fn tidy_hand(&mut self, which: GiveBack, now: Timestamp) {
+        let mut hand = self.in_hand.borrow_mut();
+        if !hand.is_empty() {
+            hand.give_back(&SharedData, which, now.unix_seconds());
+        }
+        for key in hand.take_conflicts() {
+            self.stats.count_conflict(&key, &mut ProxyStats);
         }
     }
 

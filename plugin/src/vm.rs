@@ -9,6 +9,7 @@ use crate::stream::Stream;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tollgate_exchange::{Cache, Estimate, Head, HeaderPairs, Outbox, Settlement};
+use tollgate_policy::{GiveBack, InHand};
 use tollgate_wire::{DecoderMemory, Vocabulary};
 
 /// One VM. Roots of an old and a new configuration live side by side while streams of the old one drain.
@@ -27,6 +28,8 @@ pub struct Vm {
     cache: Rc<RefCell<Cache>>,
     /// What the decoders of all streams may hold together, whatever configurations they have.
     decoders: DecoderMemory,
+    /// What this worker has put aside for its next calls. It outlives the configuration, too.
+    in_hand: Rc<RefCell<InHand>>,
 }
 
 /// The context of an HTTP stream.
@@ -39,6 +42,9 @@ struct Context {
 /// Some 400 bytes each: what a busy worker settles in a few minutes without its store.
 const OUTBOX_CAPACITY: usize = 16_384;
 
+/// Some 200 bytes each.
+const IN_HAND_COUNTERS: usize = 1024;
+
 impl Default for Vm {
     fn default() -> Self {
         Self {
@@ -50,6 +56,7 @@ impl Default for Vm {
             feeds: Feeds::default(),
             cache: Rc::default(),
             decoders: DecoderMemory::default(),
+            in_hand: Rc::new(RefCell::new(InHand::new(IN_HAND_COUNTERS))),
         }
     }
 }
@@ -72,7 +79,7 @@ impl Vm {
         } else {
             abi::buffer(Buffer::Configuration, 0, size).unwrap_or_default()
         };
-        let mut configured = Root::configure(&json, &self.cache, &self.decoders);
+        let mut configured = Root::configure(&json, &self.cache, &self.in_hand, &self.decoders);
         if let Some(new) = &mut configured {
             self.feeds.adopt(root, new);
         }
@@ -99,6 +106,7 @@ impl Vm {
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
         root.flush_cache(now);
+        root.tidy_hand(GiveBack::Idle, now);
         let mut waiting = Vec::new();
         let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);
         let streams = own.filter_map(|(context, own)| Some((context, own.stream.as_mut()?)));
@@ -263,6 +271,7 @@ impl Vm {
             && let Some(mut root) = self.roots.remove(&context)
         {
             root.flush_usage();
+            root.tidy_hand(GiveBack::All, host::now());
             self.outbox.forget(context);
             self.feeds.forget(context, &self.roots);
         }

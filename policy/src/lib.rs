@@ -16,9 +16,9 @@ mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use ledger::{
-    Admission, Amount, Answer, Change, Entry, KeyBudget, Lease, LedgerError, Op, Output, ReservationId,
-    SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, claim_place, note_others, perform,
-    perform_beside_others, taken_by_others,
+    Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Op, Output,
+    ReservationId, SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, book_from, claim_place,
+    note_others, perform, perform_beside_others, perform_from, taken_by_others,
 };
 pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
 pub use quota::{

@@ -49,12 +49,12 @@ const LOST_AFTER_MS: u64 = 11_000;
 impl Cache {
     /// Notes that a call uses a counter. Past the bound it is not told of: invented values must not fill the memory.
     pub fn touch(&mut self, store: &Store, op: &Op, now_ms: u64) {
-        if let Some(touched) = self.touched.get_mut(&op.key) {
+        if let Some(touched) = self.touched.get_mut(&*op.key) {
             touched.used_ms = now_ms;
         } else if self.touched.len() < MOST {
             let (store, op) = (store.clone(), op.clone());
             let touched = Touched { store, op, used_ms: now_ms, told_ms: None, acknowledged: None };
-            self.touched.insert(touched.op.key.clone(), touched);
+            self.touched.insert(touched.op.key.to_string(), touched);
         }
     }
 
@@ -136,7 +136,7 @@ impl Cache {
         let Some(others) = sync.others(status, body) else { return Some(false) };
         for ((op, used, open), taken) in sync.counters.iter().zip(others) {
             note_others(shared, op, taken, seconds(now_ms));
-            if let Some(touched) = self.touched.get_mut(&op.key) {
+            if let Some(touched) = self.touched.get_mut(&*op.key) {
                 touched.acknowledged = Some((*used, *open));
             }
         }

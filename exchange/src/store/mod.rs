@@ -48,7 +48,7 @@ pub fn admission_call(store: &Store, id: &str, ops: &[Op], now: i64) -> HttpCall
         arguments.extend([amount, limit].map(|n| n.to_string()));
         arguments.extend([start, life(end, now)].map(|n| n.to_string()));
     }
-    protocol::eval(store, scripts::ADMIT, &keys(store, id, ops.iter().map(|op| op.key.as_str())), &arguments)
+    protocol::eval(store, scripts::ADMIT, &keys(store, id, ops.iter().map(|op| &*op.key)), &arguments)
 }
 
 /// What a store is still to be told of a call that has ended. It is kept until the store has taken it.
@@ -78,7 +78,7 @@ impl Settlement {
                 Change::Grant { amount } => amount.saturating_neg(),
                 Change::Reserve { .. } | Change::Reset => 0,
             };
-            Counter { key: op.key.clone(), used, window_start, life_s: life(end, now) }
+            Counter { key: op.key.to_string(), used, window_start, life_s: life(end, now) }
         };
         Self { store: store.clone(), id: id.to_owned(), counters: ops.iter().map(counter).collect() }
     }

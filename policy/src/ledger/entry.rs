@@ -85,9 +85,24 @@ impl Entry {
             let oldest = self.slots.first().map(|(start, _)| *start);
             return Ok(Answer::Refused { resets_at: window.resets_at(oldest, now), taken, amount });
         }
-        let expires_minute = minute(now).checked_add(LEASE_MINUTES).ok_or(LedgerError::Overflow)?;
+        let expires_minute = Self::expires_minute(now);
         self.add_lease(expires_minute, amount)?;
         Ok(Answer::Reserved { lease: Lease { expires_minute, amount }, taken: Some(taken) })
+    }
+
+    /// When a reservation that is made at `now` expires.
+    pub(super) fn expires_minute(now: i64) -> u32 {
+        minute(now).saturating_add(LEASE_MINUTES)
+    }
+
+    /// Puts `more` aside, and gives `back`. `false`, and nothing changes, if a sum does not fit.
+    pub(super) fn exchange(&mut self, back: Lease, more: Lease) -> bool {
+        let mut next = self.clone();
+        let done = next.add_lease(more.expires_minute, more.amount).and_then(|()| next.release(back));
+        if done.is_ok() {
+            *self = next;
+        }
+        done.is_ok()
     }
 
     fn add_lease(&mut self, expires_minute: u32, amount: i128) -> Result<(), LedgerError> {
@@ -107,15 +122,20 @@ impl Entry {
         slot: i64,
     ) -> Result<Answer, LedgerError> {
         self.use_up(actual, slot)?;
+        self.release(lease)?;
+        if let Some(tokens) = output {
+            self.outputs.note(tokens);
+        }
+        Ok(Answer::Settled)
+    }
+
+    fn release(&mut self, lease: Lease) -> Result<(), LedgerError> {
         // A lease that was swept meanwhile stands in nobody's way any more.
         if let Some(open) = self.leases.iter_mut().find(|l| l.expires_minute == lease.expires_minute) {
             open.amount = open.amount.checked_sub(lease.amount).ok_or(LedgerError::Overflow)?;
         }
         self.leases.retain(|l| l.amount > 0);
-        if let Some(tokens) = output {
-            self.outputs.note(tokens);
-        }
-        Ok(Answer::Settled)
+        Ok(())
     }
 
     /// Adds to what was used, in the newest slot that there is if the clock ran back.
@@ -188,6 +208,6 @@ impl Entry {
     }
 }
 
-fn minute(now: i64) -> u32 {
+pub(super) fn minute(now: i64) -> u32 {
     u32::try_from(now.div_euclid(60)).unwrap_or(0)
 }

@@ -7,15 +7,21 @@
 //! window, where it still stands in the way of others until it is settled.
 
 mod entry;
+mod in_hand;
 mod others;
+mod places;
 mod sketch;
 
 pub use entry::Entry;
+pub use in_hand::{GiveBack, InHand};
 pub use others::{note_others, perform_beside_others, taken_by_others};
+pub use places::{KeyBudget, claim_place};
 
 use crate::window::Window;
+use places::claim_key;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Which call a reservation belongs to: process, worker and sequence. It prints as `process-worker-sequence` in
 /// lower-case hexadecimal, and that is the record's `tollgate.id`.
@@ -217,46 +223,15 @@ pub struct StoreFailure;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
     /// Its key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The key that counts how many counters its quota has, and how many it may have.
-    pub budget: KeyBudget,
+    pub budget: Arc<KeyBudget>,
     /// Its window.
     pub window: Window,
     /// What is to happen to it.
     pub change: Change,
-}
-
-/// Bounds the number of counters of one quota: entries cannot be removed from shared data, and clients may
-/// invent values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyBudget {
-    /// The key of the count.
-    pub key: String,
-    /// How many counters there may be; further values share one.
-    pub max: u64,
-    /// The key that further values share.
-    pub overflow_key: String,
-}
-
-impl KeyBudget {
-    /// The key under which the key of the counter with this place stands.
-    fn place(&self, place: u64) -> String {
-        format!("{}/{place}", self.key)
-    }
-
-    /// The keys of the counters that there are, the first `most` of them, and how many there are.
-    pub fn keys(&self, store: &dyn SharedStore, most: u64) -> (Vec<String>, u64) {
-        let read = |key: &str| store.read(key).ok().flatten().map(|(bytes, _)| bytes);
-        let count =
-            read(&self.key).and_then(|bytes| bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b)));
-        let Some(count) = count else { return (Vec::new(), 0) };
-        let keys =
-            (1..=count.min(most)).filter_map(|place| String::from_utf8(read(&self.place(place))?).ok());
-        let mut keys: Vec<String> = keys.collect();
-        keys.sort();
-        keys.dedup();
-        (keys, count)
-    }
+    /// A worker may put more aside than this call needs ([`InHand`]) as long as far less than this is taken; 0: never.
+    pub keeps_below: i128,
 }
 
 /// The outcome of a batch of reservations.
@@ -282,18 +257,28 @@ const MAX_CONFLICTS: usize = 64;
 
 /// Performs a batch in order, all or nothing: what was put aside is given back, last first, when a later one is
 /// refused or the store fails. So a batch never admits too much; under contention it may admit too little.
-#[inline(never)]
 pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admission, StoreFailure> {
+    perform_from(store, &mut InHand::new(0), ops, now)
+}
+
+/// The same for a worker that has something in hand.
+#[inline(never)]
+pub fn perform_from(
+    store: &impl SharedStore,
+    hand: &mut InHand,
+    ops: &[Op],
+    now: i64,
+) -> Result<Admission, StoreFailure> {
     let mut answers = Vec::with_capacity(ops.len());
     for (index, op) in ops.iter().enumerate() {
-        match change_one(store, op, op.change, now) {
+        match admit_one(store, hand, op, now) {
             Ok(Answer::Refused { resets_at, taken, amount }) => {
-                roll_back(store, ops, &answers, now);
+                roll_back(store, hand, ops, &answers, now);
                 return Ok(Admission::Refused { index, resets_at, taken: Some(taken), amount });
             }
             Ok(answer) => answers.push(answer),
             Err(failure) => {
-                roll_back(store, ops, &answers, now);
+                roll_back(store, hand, ops, &answers, now);
                 return Err(failure);
             }
         }
@@ -301,30 +286,48 @@ pub fn perform(store: &impl SharedStore, ops: &[Op], now: i64) -> Result<Admissi
     Ok(Admission::Granted(answers))
 }
 
+fn admit_one(store: &impl SharedStore, hand: &mut InHand, op: &Op, now: i64) -> Result<Answer, StoreFailure> {
+    match hand.take(op, now) {
+        Some(answer) => Ok(answer),
+        None => change_one(store, hand, op, op.change, now),
+    }
+}
+
 /// Gives back what `answers` put aside, last first. A store that fails here leaves a lease that expires.
-fn roll_back(store: &impl SharedStore, ops: &[Op], answers: &[Answer], now: i64) {
+fn roll_back(store: &impl SharedStore, hand: &mut InHand, ops: &[Op], answers: &[Answer], now: i64) {
     for (op, answer) in ops.iter().zip(answers).rev() {
         if let Answer::Reserved { lease, .. } = answer {
-            let _expires_by_itself = change_one(store, op, Change::release(*lease), now);
+            let _expires_by_itself = change_one(store, hand, op, Change::release(*lease), now);
         }
     }
 }
 
 /// Books a call: every counter for itself, so that one that cannot be written keeps no other from being settled. The answer is
 /// what could not be written.
-#[inline(never)]
 pub fn book(store: &impl SharedStore, ops: &[Op], now: i64) -> Vec<Op> {
-    ops.iter().filter(|op| change_one(store, op, op.change, now).is_err()).cloned().collect()
+    book_from(store, &mut InHand::new(0), ops, now)
+}
+
+/// The same for a worker that counts how often others went ahead of it.
+#[inline(never)]
+pub fn book_from(store: &impl SharedStore, hand: &mut InHand, ops: &[Op], now: i64) -> Vec<Op> {
+    ops.iter().filter(|op| change_one(store, hand, op, op.change, now).is_err()).cloned().collect()
 }
 
 #[inline(never)]
-fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Result<Answer, StoreFailure> {
-    let mut key = op.key.as_str();
+fn change_one(
+    store: &impl SharedStore,
+    hand: &mut InHand,
+    op: &Op,
+    change: Change,
+    now: i64,
+) -> Result<Answer, StoreFailure> {
+    let mut key = &*op.key;
     for _ in 0..MAX_CONFLICTS {
         let found = store.read(key)?;
         // Bytes that cannot be read were written by another version under the same key: start afresh.
         let entry = found.as_ref().and_then(|(bytes, _)| Entry::from_bytes(bytes).ok()).unwrap_or_default();
-        let (next, answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
+        let (mut next, answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
         if matches!(answer, Answer::Refused { .. }) {
             return Ok(answer);
         }
@@ -337,38 +340,12 @@ fn change_one(store: &impl SharedStore, op: &Op, change: Change, now: i64) -> Re
             // Entries cannot be listed, so the keys of a quota's counters are written down by their place.
             let _only_the_pages_miss_it = store.swap(&op.budget.place(place), key.as_bytes(), None);
         }
+        let ahead = hand.put_aside(op, &answer, &mut next);
         if store.swap(key, &next.to_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
+            hand.keep(op, ahead);
             return Ok(answer);
         }
-    }
-    Err(StoreFailure)
-}
-
-/// Takes one of a bounded number of places for `key`, once: whoever asks again for a key that has a place has it.
-/// `false` if all are taken, or the store fails.
-#[inline(never)]
-pub fn claim_place(store: &impl SharedStore, key: &str, budget: &KeyBudget) -> bool {
-    match store.read(key) {
-        Ok(Some(_)) => true,
-        Ok(None) => {
-            claim_key(store, budget).is_ok_and(|place| place.is_some()) && store.swap(key, &[1], None).is_ok()
-        }
-        Err(StoreFailure) => false,
-    }
-}
-
-/// Counts one more counter of a quota, if it may have one. Two workers that create the same counter at once count
-/// it twice, so the bound is reached a little early, never passed.
-#[inline(never)]
-fn claim_key(store: &impl SharedStore, budget: &KeyBudget) -> Result<Option<u64>, StoreFailure> {
-    for _ in 0..MAX_CONFLICTS {
-        let found = store.read(&budget.key)?;
-        let bytes = found.as_ref().and_then(|(bytes, _)| bytes.first_chunk::<8>());
-        let count = bytes.map_or(0, |b| u64::from_le_bytes(*b));
-        let Some(next) = count.checked_add(1).filter(|next| *next <= budget.max) else { return Ok(None) };
-        if store.swap(&budget.key, &next.to_le_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
-            return Ok(Some(next));
-        }
+        hand.note_conflict(op);
     }
     Err(StoreFailure)
 }

@@ -46,7 +46,7 @@ impl Memory {
 
 fn op(key: &str, change: Change) -> Op {
     let budget = KeyBudget { key: "count".to_owned(), max: 3, overflow_key: "other".to_owned() };
-    Op { key: key.to_owned(), budget, window: DAY, change }
+    Op { key: key.into(), budget: Arc::new(budget), window: DAY, change, keeps_below: 0 }
 }
 
 fn reserve(amount: i128, limit: i128) -> Change {

@@ -14,6 +14,7 @@ use crate::ledger::{Change, KeyBudget, Lease, Op};
 use crate::selector::{Facts, Selector};
 use crate::tags::Tags;
 use crate::window::Window;
+use std::sync::{Arc, OnceLock};
 use tollgate_pricing::PicoUsd;
 
 /// Whether a quota acts.
@@ -154,6 +155,24 @@ pub struct QuotaRule {
     overrides: Vec<(Selector, i128)>,
     knows_its_scope: bool,
     per: Vec<Dimension>,
+    /// Where its counters stand, put together at the first call: a rule is only ever used under one namespace.
+    place: OnceLock<Place>,
+}
+
+/// Where the counters of a quota stand.
+#[derive(Clone, Debug)]
+struct Place {
+    /// What the keys of its counters begin with.
+    prefix: String,
+    budget: Arc<KeyBudget>,
+}
+
+impl Place {
+    fn new(base: String) -> Self {
+        let budget =
+            KeyBudget { key: format!("{base}/count"), max: MAX_KEYS, overflow_key: format!("{base}/other") };
+        Self { prefix: base + "/v", budget: Arc::new(budget) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,7 +249,10 @@ impl QuotaRule {
                 amount: demand.amount(self.limit.charge, self.reserve),
                 limit: self.steps.refuses_at(limit),
             };
-            let op = self.op(namespace, &self.key_values(facts), change);
+            let op = Op {
+                keeps_below: self.keeps_below(limit),
+                ..self.op(namespace, &self.key_values(facts), change)
+            };
             let learns = self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Typical;
             Quota { rule, charge: self.limit.charge, limit, op, learns }
         })
@@ -238,17 +260,18 @@ impl QuotaRule {
 
     /// A change to the counter of these values, already escaped and joined.
     pub fn op(&self, namespace: &str, values: &str, change: Change) -> Op {
-        let base = self.base(namespace);
-        Op {
-            key: format!("{base}/v{values}"),
-            budget: KeyBudget {
-                key: format!("{base}/count"),
-                max: MAX_KEYS,
-                overflow_key: format!("{base}/other"),
-            },
-            window: self.window,
-            change,
+        let place = self.place.get_or_init(|| Place::new(self.base(namespace)));
+        let key = format!("{}{values}", place.prefix).into();
+        Op { key, budget: Arc::clone(&place.budget), window: self.window, change, keeps_below: 0 }
+    }
+
+    /// Below which sum a worker may put more aside than a call needs: where no step looks at how full the counter is.
+    fn keeps_below(&self, limit: i128) -> i128 {
+        if self.limit.charge == Charge::InFlight || self.mid_stream == MidStream::Cut {
+            return 0;
         }
+        let first_step = self.steps.begin_at(limit);
+        first_step.unwrap_or(i128::MAX).min(self.steps.refuses_at(limit))
     }
 
     /// What the keys of all its counters begin with.
@@ -304,7 +327,12 @@ impl QuotaRule {
             Dimension::Provider => Some(facts.provider),
             Dimension::Model => facts.model,
         };
-        self.per.iter().fold(String::new(), |key, d| key + "/" + &escape(value(d).unwrap_or("__unknown__")))
+        let mut key = String::new();
+        for dimension in &self.per {
+            key.push('/');
+            escape_into(&mut key, value(dimension).unwrap_or("__unknown__"));
+        }
+        key
     }
 }
 
@@ -339,7 +367,23 @@ pub enum Sent {
 
 /// A value as one segment of a key: `/` and `%` are written as in URLs, so that no value can reach into another key.
 fn escape(value: &str) -> String {
-    value.replace('%', "%25").replace('/', "%2F")
+    let mut escaped = String::new();
+    escape_into(&mut escaped, value);
+    escaped
+}
+
+fn escape_into(key: &mut String, value: &str) {
+    for (index, part) in value.split('%').enumerate() {
+        if index > 0 {
+            key.push_str("%25");
+        }
+        for (index, part) in part.split('/').enumerate() {
+            if index > 0 {
+                key.push_str("%2F");
+            }
+            key.push_str(part);
+        }
+    }
 }
 
 fn unescape(segment: &str) -> String {

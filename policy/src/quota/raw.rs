@@ -8,6 +8,7 @@ use crate::form::{Form, list, text, word, wrong};
 use crate::selector::Selector;
 use crate::window::Window;
 use serde_json::Value;
+use std::sync::OnceLock;
 use tollgate_pricing::PicoUsd;
 
 const FIELDS: &[&str] = &[
@@ -73,6 +74,7 @@ impl QuotaRule {
             store,
             knows_its_scope: form.word("scope", &[("process", ())])?.is_some(),
             per,
+            place: OnceLock::new(),
         };
         rule.check_unit(&form)?;
         Ok(rule)

@@ -60,6 +60,11 @@ impl Ladder {
         share(limit, self.deny_at)
     }
 
+    /// Where the first step begins.
+    pub(super) fn begin_at(&self, limit: i128) -> Option<i128> {
+        self.steps.first().map(|(at, _)| share(limit, *at))
+    }
+
     /// The steps that are reached when `taken` of `limit` is used and reserved, this call's own reservation included,
     /// lowest first, each with where it begins.
     pub fn reached(&self, taken: i128, limit: i128) -> impl Iterator<Item = (i128, &Do)> {

@@ -28,9 +28,9 @@ const WINDOW: Window = Window::Seconds(86_400);
 const NOW: i64 = 1_800_000_000;
 
 fn op(change: Change) -> Op {
-    let (key, count) = ("tg/1/n/quota/q/v".to_owned(), "tg/1/n/quota/q/count".to_owned());
+    let (key, count) = ("tg/1/n/quota/q/v".into(), "tg/1/n/quota/q/count".to_owned());
     let budget = KeyBudget { key: count, max: 100, overflow_key: "tg/1/n/quota/q/other".to_owned() };
-    Op { key, budget, window: WINDOW, change }
+    Op { key, budget: budget.into(), window: WINDOW, change, keeps_below: 0 }
 }
 
 /// One call that ends at once. Whether it was admitted.

@@ -1,0 +1,164 @@
+//! What a worker has put aside for calls that are still to come, so that most admissions ask nobody.
+//!
+//! Reading and writing shared data is most of what an admission costs. A worker that admits one call after the other on a counter
+//! that is far from its limit puts a little more aside than the call at hand needs, in the same write, and admits the next
+//! calls from that. What it has in hand is reserved like any open call's: so a limit is never passed, it goes back when no call
+//! comes for a while, and what a worker that is gone had in hand expires.
+
+use super::entry::{Entry, minute};
+use super::{Answer, Change, Lease, Op, SharedStore, book};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A worker puts aside what so many calls like the one at hand need,
+const CALLS: i128 = 8;
+
+/// and at most this share of what is left: a limit that comes near is counted call by call.
+const SHARE: i128 = 64;
+
+/// What is in hand is used for so many minutes of its lease at most, so that a call's own reservation stands long enough.
+const FRESH_MINUTES: u32 = 1;
+
+/// What a worker has put aside for calls that are still to come.
+#[derive(Debug, Default)]
+pub struct InHand {
+    /// The counters that the worker's calls came by lately.
+    counters: HashMap<Arc<str>, Kept>,
+    /// Of how many counters something is kept in hand.
+    most: usize,
+    /// The keys at which another worker went ahead.
+    conflicts: Vec<Arc<str>>,
+}
+
+/// What is in hand of one counter.
+#[derive(Clone, Debug)]
+struct Kept {
+    /// How to give it back, and under which window and limit it was put aside.
+    op: Op,
+    lease: Lease,
+    /// What was usual for the counter, used and reserved in it, when it was looked at last.
+    usual: Option<u64>,
+    taken: i128,
+    /// A call came by since the last look.
+    in_use: bool,
+}
+
+/// What a write has put aside for later, to be kept once the write stands.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    lease: Lease,
+    usual: Option<u64>,
+    taken: i128,
+}
+
+/// Which counters give back what is in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveBack {
+    /// Those that no call came by since this was asked last.
+    Idle,
+    /// All: the worker goes away.
+    All,
+}
+
+/// Conflicts past this number are not told apart until they were taken.
+const MOST_CONFLICTS: usize = 1024;
+
+impl InHand {
+    /// Keeps something in hand of at most so many counters at a time.
+    pub fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Admits a call from what is in hand. `None` if the counter has to be asked.
+    pub(super) fn take(&mut self, op: &Op, now: i64) -> Option<Answer> {
+        let kept = self.counters.get_mut(&op.key)?;
+        kept.in_use = true;
+        let Change::Reserve { amount, .. } = op.change else { return None };
+        if !kept.is_for(op, now) {
+            return None;
+        }
+        // Whether a call that may use nothing passes depends on what is left right now.
+        let amount = amount.of(kept.usual).filter(|amount| *amount > 0)?;
+        let rest = kept.lease.amount.checked_sub(amount).filter(|rest| *rest >= 0)?;
+        let taken = kept.taken;
+        kept.lease.amount = rest;
+        kept.taken = taken.saturating_add(amount);
+        let lease = Lease { amount, ..kept.lease };
+        Some(Answer::Reserved { lease, taken: Some(taken) })
+    }
+
+    /// Puts more aside in `next`, in which `answer` was given to a call, and gives back there what is left in hand.
+    pub(super) fn put_aside(&self, op: &Op, answer: &Answer, next: &mut Entry) -> Option<Ahead> {
+        let Answer::Reserved { lease, taken: Some(taken) } = answer else { return None };
+        if op.keeps_below <= 0 || self.most == 0 {
+            return None;
+        }
+        let taken = taken.saturating_add(lease.amount);
+        let ahead =
+            |amount: i128| Ahead { lease: Lease { amount, ..*lease }, usual: next.usual_output(), taken };
+        // A counter that no call came by lately is not worth it.
+        let Some(kept) = self.counters.get(&op.key) else { return Some(ahead(0)) };
+        let left = op.keeps_below.saturating_sub(taken).saturating_add(kept.lease.amount);
+        let share = left.checked_div(SHARE).unwrap_or_default();
+        let amount = lease.amount.saturating_mul(CALLS).min(share);
+        let ahead = ahead(if amount < lease.amount { 0 } else { amount });
+        next.exchange(kept.lease, ahead.lease).then_some(ahead)
+    }
+
+    /// Keeps what a write that stands has put aside.
+    pub(super) fn keep(&mut self, op: &Op, ahead: Option<Ahead>) {
+        let Some(Ahead { lease, usual, taken }) = ahead else { return };
+        if self.counters.len() < self.most || self.counters.contains_key(&op.key) {
+            let kept = Kept { op: op.clone(), lease, usual, taken, in_use: true };
+            self.counters.insert(Arc::clone(&op.key), kept);
+        }
+    }
+
+    /// Gives back what no call has come for. Asked now and then, by tick.
+    #[inline(never)]
+    pub fn give_back(&mut self, store: &impl SharedStore, which: GiveBack, now: i64) {
+        let mut back = Vec::new();
+        self.counters.retain(|_, kept| {
+            let stays = std::mem::take(&mut kept.in_use) && which == GiveBack::Idle;
+            if !stays && kept.lease.amount > 0 {
+                back.push(Op { change: Change::release(kept.lease), ..kept.op.clone() });
+            }
+            stays
+        });
+        let _expires_by_itself = book(store, &back, now);
+    }
+
+    /// Whether there is nothing to give back.
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty()
+    }
+
+    pub(super) fn note_conflict(&mut self, op: &Op) {
+        if self.conflicts.len() < MOST_CONFLICTS {
+            self.conflicts.push(Arc::clone(&op.key));
+        }
+    }
+
+    /// The keys of counters at which another worker went ahead, so that they had to be read again; once for each time.
+    pub fn take_conflicts(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.conflicts)
+    }
+}
+
+impl Kept {
+    /// Whether a call may be admitted from this: nothing was configured anew since, and the lease is young.
+    fn is_for(&self, op: &Op, now: i64) -> bool {
+        let limit = |op: &Op| match op.change {
+            Change::Reserve { limit, .. } => Some(limit),
+            _ => None,
+        };
+        let fresh = Entry::expires_minute(now).saturating_sub(FRESH_MINUTES);
+        let same = limit(&self.op) == limit(op) && self.op.window == op.window && op.keeps_below > 0;
+        // A clock that ran back makes leases that are too young.
+        same && self.lease.expires_minute >= fresh && self.lease.expires_minute > minute(now)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests;
