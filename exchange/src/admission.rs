@@ -6,9 +6,9 @@ use crate::plan::Standing;
 use crate::reply::Refusal;
 use tollgate_policy::{
     Admission, Answer, Change, Demand, Lease, MidStream, Mode, OnFailure, Op, Otherwise, Quota, QuotaRule,
-    Routed, StoreFailure, StoreRef, route,
+    Routed, SharedStore, StoreFailure, StoreRef, route,
 };
-use tollgate_record::Action;
+use tollgate_record::{Action, Timestamp};
 
 /// Reservations that one store makes together, all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,24 @@ impl Batch {
 impl Exchange {
     /// Decides about a call whose request is known as far as it will be.
     pub(crate) fn admit(&mut self) -> Step {
+        if self.rules.agents.is_some() {
+            return Step::Recall;
+        }
+        self.decide_with(None)
+    }
+
+    /// Goes on after [`Step::Recall`]: looks at what shared data knows of the call's workflow.
+    pub fn recall(&mut self, store: &dyn SharedStore, now: Timestamp) -> Step {
+        self.decide_with(Some((store, now)))
+    }
+
+    fn decide_with(&mut self, memory: Option<(&dyn SharedStore, Timestamp)>) -> Step {
         if let Some(model) = self.unknown_and_denied() {
             return self.refuse(Refusal::unknown_model(&model));
         }
         let refusal =
             self.take_route().or_else(|| self.keep_limits()).or_else(|| self.bound_what_has_no_bound());
+        let refusal = refusal.or_else(|| memory.and_then(|(store, now)| self.heed_agents(store, now)));
         match refusal {
             Some(refusal) => self.refuse(refusal),
             None => self.ask_quotas(),

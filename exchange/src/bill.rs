@@ -1,5 +1,7 @@
 //! What a call costs: the models that had a part in it, their quotes, and whose figure counts.
 
+mod saved;
+
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
 use crate::settle::{AnsweredBy, Finish, tokens, units};
@@ -75,6 +77,9 @@ impl Bill {
             self.add(quoted);
         }
         self.conditions = pricing.conditions(stand_in);
+        if exchange.plan.asked.is_some() {
+            self.cost.saved_by_rewrite_usd = pricing.saved_by_rewrite(usage, &self.cost);
+        }
         if let Some(figure) = reported.cost {
             self.compare(figure);
             if exchange.trusts_reported_cost() {

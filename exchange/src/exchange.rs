@@ -47,6 +47,8 @@ pub enum Step {
     Ask,
     /// Answer the client; nothing goes upstream.
     Reply(LocalReply),
+    /// Give the exchange what all workers share: [`Exchange::recall`].
+    Recall,
     /// Let the request go.
     Pass,
 }
@@ -169,6 +171,7 @@ impl Exchange {
             return self.unheld();
         }
         self.phase = Phase::Holding;
+        self.watch_body();
         self.probe =
             Some(RequestReader::with_pointers(&self.target.call, Injection::Off, &self.rules.pointers));
         Step::NeedBody
@@ -197,6 +200,7 @@ impl Exchange {
             || rules.quotas.iter().any(|quota| quota.needs_body() && quota.when.may_match(&facts))
             || rules.routes.iter().any(|route| unknown && route.when.may_match(&facts))
             || rules.limits.iter().any(|limit| limit.needs_body() && limit.when.may_match(&facts))
+            || rules.agents.as_ref().is_some_and(|agents| agents.needs_body(&facts))
     }
 
     /// Whether the end of a held body has to be waited for, although what it asks for is known: it may be changed.
@@ -206,6 +210,7 @@ impl Exchange {
         rules.quotas.iter().any(quota)
             || rules.routes.iter().any(tollgate_policy::RouteRule::rewrites)
             || rules.limits.iter().any(tollgate_policy::LimitRule::needs_body)
+            || rules.agents.as_ref().is_some_and(|agents| agents.rewrites())
     }
 
     /// Where the call is served, as far as its host and path say it.
@@ -275,6 +280,7 @@ impl Exchange {
     /// Reads what arrived of a held body. It says what to do next once the body's JSON is complete.
     pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
         let may_be_rewritten = self.may_be_rewritten();
+        self.watch_piece(fresh);
         let probe = self.probe.as_mut()?;
         let _unchanged = probe.feed(fresh, end);
         // Not at the first sight of a model: the last of several is the one that counts upstream.

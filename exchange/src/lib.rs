@@ -9,6 +9,7 @@
 
 mod admin;
 mod admission;
+mod agents;
 mod alerts;
 mod batches;
 mod bill;
@@ -33,6 +34,7 @@ mod usage;
 
 pub use admin::{Access, Admin, AdminAnswer};
 pub use admission::Batch;
+pub use agents::Agents;
 pub use alerts::{Alert, AlertKind, Alerts, Severity};
 pub use batches::first_time;
 pub use config::{
@@ -51,4 +53,6 @@ pub use stats::{Gauges, MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission};
 /// Prices that have arrived, as [`PriceFeed`] hands them on.
 pub use tollgate_pricing::Refreshed;
+/// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.
+pub use tollgate_wire::PrintKey;
 pub use usage::{UsageBatch, Window};

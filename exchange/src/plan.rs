@@ -1,5 +1,6 @@
 //! What admission makes of a call: how it is changed, and how much of which budget is put aside for it.
 
+use crate::agents::Watched;
 use crate::config::ResponseHeader;
 use crate::cut::Cut;
 use crate::exchange::{Exchange, HeaderEdit, request_reader};
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub cut: Option<Box<Cut>>,
     /// What a warning says to the client.
     pub warning: Option<String>,
+    /// What is remembered of it for rules about agents.
+    pub watched: Option<Box<Watched>>,
 }
 
 /// How full a counter is.

@@ -1,7 +1,7 @@
 //! Refusals, in the words that the client's SDK understands.
 
 use serde_json::{Value, json};
-use tollgate_policy::{Charge, QuotaRule};
+use tollgate_policy::{Breach, Charge, QuotaRule};
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Action;
 use tollgate_wire::ErrorDialect;
@@ -26,10 +26,22 @@ pub(crate) struct Refusal {
 }
 
 enum Kind {
-    BadRequest { code: &'static str },
-    Forbidden { code: &'static str },
-    Quota { retry_after_s: i64 },
-    Throttle { retry_after_s: i64 },
+    BadRequest {
+        code: &'static str,
+    },
+    Forbidden {
+        code: &'static str,
+    },
+    Quota {
+        retry_after_s: i64,
+    },
+    Throttle {
+        retry_after_s: i64,
+    },
+    /// Sent again too often: whoever comes back at once is refused again.
+    Retries {
+        retry_after_s: i64,
+    },
     TooLarge,
     StoreAway,
 }
@@ -84,6 +96,45 @@ impl Refusal {
             "the quota `{name}` is used faster than its window passes, try again in {retry_after_s} s"
         );
         Self { rule: name, message, kind: Kind::Throttle { retry_after_s } }
+    }
+
+    /// A rule about agents is against the call.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn agent(rule: &str, breach: Breach) -> Self {
+        let what = match breach {
+            Breach::SameTurn(times) => format!("its last message is the same as {times} times before"),
+            Breach::SameToolCall(times) => {
+                format!("its last calls of tools are the same as {times} times before")
+            }
+            Breach::Calls(most) => format!("its workflow has made the {most} calls that it may make"),
+            Breach::Usd(most) => {
+                format!("its workflow has used up the {} USD that it may cost", PicoUsd::from_pico(most))
+            }
+            Breach::InputGrowth(most) => {
+                format!("its request is more than {most} times as long as the first one of its workflow")
+            }
+        };
+        let message = format!("`{rule}` takes this call for an agent in a loop: {what}");
+        Self { rule: rule.to_owned(), message, kind: Kind::Forbidden { code: "agent_loop" } }
+    }
+
+    pub(crate) fn too_many_retries(failures: u32, within_s: u32) -> Self {
+        let message =
+            format!("the same call has failed {failures} times in a row, it may be sent again later");
+        let kind = Kind::Retries { retry_after_s: i64::from(within_s) };
+        Self { rule: "retries".to_owned(), message, kind }
+    }
+
+    /// The same refusal for so many seconds only.
+    pub(crate) fn for_a_moment(self, retry_after_s: i64) -> Self {
+        let message = format!("{}, try again in {retry_after_s} s", self.message);
+        Self { message, kind: Kind::Throttle { retry_after_s }, ..self }
+    }
+
+    /// What the client is told.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     pub(crate) fn forbidden_model(route: usize, model: &str) -> Self {
@@ -170,15 +221,22 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } => 400,
             Kind::Forbidden { .. } => 403,
-            Kind::Quota { .. } | Kind::Throttle { .. } => 429,
+            Kind::Quota { .. } | Kind::Throttle { .. } | Kind::Retries { .. } => 429,
             Kind::TooLarge => 413,
             Kind::StoreAway => 503,
         }
     }
 
     fn retry_headers(&self) -> Vec<(&'static str, String)> {
-        let (Kind::Quota { retry_after_s } | Kind::Throttle { retry_after_s }) = self.kind else {
-            return Vec::new();
+        let retry_after_s = match self.kind {
+            Kind::Quota { retry_after_s } | Kind::Throttle { retry_after_s } => retry_after_s,
+            Kind::Retries { retry_after_s } => {
+                return vec![
+                    ("retry-after", retry_after_s.to_string()),
+                    ("x-should-retry", "false".to_owned()),
+                ];
+            }
+            _ => return Vec::new(),
         };
         let mut headers = vec![
             ("retry-after", retry_after_s.to_string()),
@@ -217,6 +275,7 @@ impl Refusal {
                 ("insufficient_quota", "insufficient_quota")
             }
             Kind::Quota { .. } | Kind::Throttle { .. } => ("rate_limit_error", "rate_limit_exceeded"),
+            Kind::Retries { .. } => ("rate_limit_error", "too_many_retries"),
             Kind::TooLarge => ("invalid_request_error", "request_too_large"),
             Kind::StoreAway => ("server_error", "budget_unavailable"),
         }
@@ -226,7 +285,7 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } => "invalid_request_error",
             Kind::Forbidden { .. } => "permission_error",
-            Kind::Quota { .. } | Kind::Throttle { .. } => "rate_limit_error",
+            Kind::Quota { .. } | Kind::Throttle { .. } | Kind::Retries { .. } => "rate_limit_error",
             Kind::TooLarge => "request_too_large",
             Kind::StoreAway => "api_error",
         }
@@ -236,7 +295,7 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } | Kind::TooLarge => "INVALID_ARGUMENT",
             Kind::Forbidden { .. } => "PERMISSION_DENIED",
-            Kind::Quota { .. } | Kind::Throttle { .. } => "RESOURCE_EXHAUSTED",
+            Kind::Quota { .. } | Kind::Throttle { .. } | Kind::Retries { .. } => "RESOURCE_EXHAUSTED",
             Kind::StoreAway => "UNAVAILABLE",
         }
     }
@@ -245,7 +304,7 @@ impl Refusal {
         match self.kind {
             Kind::BadRequest { .. } | Kind::TooLarge => "ValidationException",
             Kind::Forbidden { .. } => "AccessDeniedException",
-            Kind::Quota { .. } | Kind::Throttle { .. } => "ThrottlingException",
+            Kind::Quota { .. } | Kind::Throttle { .. } | Kind::Retries { .. } => "ThrottlingException",
             Kind::StoreAway => "ServiceUnavailableException",
         }
     }

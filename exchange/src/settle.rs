@@ -1,10 +1,11 @@
 //! The end of a call: Reported -> TokenCounts -> Quote -> Record, and what stores are told.
 
+use crate::agents::Outcome;
 use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
-use tollgate_policy::{Lease, Op, Quota, Required, Sent, StoreRef};
+use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
@@ -36,6 +37,8 @@ pub struct Aids<'a> {
     pub vocabulary: &'a dyn CountTokens,
     /// Whether results of a batch, told apart by this text, have not been counted yet. It is asked only about those.
     pub first_time: &'a dyn Fn(&str) -> bool,
+    /// What all workers share. It is asked only where a rule about agents is.
+    pub store: &'a dyn SharedStore,
 }
 
 /// A settled call.
@@ -72,10 +75,23 @@ pub struct Counts {
     pub tag_conflicts: Vec<String>,
 }
 
+/// Shared data where there is none.
+struct Nowhere;
+
+impl SharedStore for Nowhere {
+    fn read(&self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+        Err(StoreFailure)
+    }
+
+    fn swap(&self, _key: &str, _value: &[u8], _cas: Option<u32>) -> Result<Swap, StoreFailure> {
+        Err(StoreFailure)
+    }
+}
+
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(self: Box<Self>, finish: Finish) -> Settled {
-        self.settle_with(finish, Aids { vocabulary: &NoVocabulary, first_time: &|_| true })
+        self.settle_with(finish, Aids { vocabulary: &NoVocabulary, first_time: &|_| true, store: &Nowhere })
     }
 
     /// The same with what else there is to ask.
@@ -91,6 +107,10 @@ impl Exchange {
             input: record.tokens.input,
             output: record.tokens.output,
         };
+        if self.plan.watched.is_some() {
+            let outcome = self.outcome(&finish);
+            (record.workflow, record.retry) = self.close_watch(aids.store, usage.cost, outcome, finish.now);
+        }
         record.parts = bill.parts;
         record.conditions = bill.conditions;
         record.cost = bill.cost;
@@ -109,6 +129,14 @@ impl Exchange {
         counts.unbudgeted = self.plan.unbudgeted;
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         Settled { record, bookings: self.bookings(&usage), counts }
+    }
+
+    fn outcome(&self, finish: &Finish) -> Outcome {
+        match (self.was_sent(), self.status, finish.ended) {
+            (false, ..) => Outcome::NotSent,
+            (true, Some(status), Ended::Complete) if status < 400 => Outcome::Answered,
+            (true, ..) => Outcome::Failed,
+        }
     }
 
     fn reported(&mut self, ended: Ended, aids: Aids<'_>) -> Reported {

@@ -3,6 +3,7 @@
 //! Names follow one grammar: `tollgate_<metric>;label=value;label=value`. A `;` or a control character in a value is
 //! replaced, so that no value reaches into another label.
 
+mod agents;
 mod gauges;
 mod labels;
 mod otel;
@@ -75,6 +76,8 @@ pub struct Stats {
     budgets: HashMap<String, Money>,
     /// What calls cost that no quota is about.
     unbudgeted: Money,
+    /// What retries cost, and what other models saved.
+    agents: HashMap<String, Money>,
 }
 
 /// Seats are forgotten past this number: tags may bring ever new values, but the calls of a while have few.
@@ -114,6 +117,9 @@ impl Stats {
         }
         self.count_tagging(settled, sink);
         self.count_trouble(settled, sink);
+        if settled.record.retry.is_some() || settled.record.cost.saved_by_rewrite_usd.is_some() {
+            self.count_agents(settled, sink);
+        }
     }
 
     /// Finds where calls like this one, whose key is at hand, are counted.

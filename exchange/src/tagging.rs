@@ -27,7 +27,8 @@ impl Exchange {
 
     pub(crate) fn needs_open_tag(&self) -> bool {
         let required = || self.rules.tags.requires_body(&self.tags);
-        required() || self.rules.quotas.iter().any(|quota| quota.needs_open_tag(&self.tags))
+        let agents = || self.rules.agents.as_ref().is_some_and(|agents| agents.needs_open_tag(&self.tags));
+        required() || self.rules.quotas.iter().any(|quota| quota.needs_open_tag(&self.tags)) || agents()
     }
 
     /// Resolves the tags once more, now that their places in the body were read.

@@ -164,6 +164,11 @@ mod sys {
         pub fn proxy_record_metric(id: u32, value: u64) -> u32;
         pub fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     }
+
+    #[cfg_attr(target_arch = "wasm32", link(wasm_import_module = "wasi_snapshot_preview1"))]
+    unsafe extern "C" {
+        pub fn random_get(out: *mut u8, size: usize) -> u32;
+    }
 }
 
 const fn check(status: u32) -> HostResult<()> {
@@ -199,6 +204,14 @@ pub fn now_nanos() -> u64 {
     // SAFETY: the host writes one u64.
     let _ = unsafe { sys::proxy_get_current_time_nanoseconds(&raw mut now) };
     now
+}
+
+/// Random bytes, from the one function of WASI that is asked for: the ABI has none.
+pub fn random() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    // SAFETY: the host writes as many bytes as it is told.
+    let errno = unsafe { sys::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    (errno == 0 && bytes != [0; 16]).then_some(bytes)
 }
 
 /// Asks for ticks in the current root context.

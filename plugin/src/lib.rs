@@ -9,6 +9,7 @@ mod host;
 mod numbers;
 mod remote;
 mod root;
+mod secret;
 mod stream;
 #[cfg(feature = "trap")]
 mod trap;

@@ -2,6 +2,7 @@
 
 use crate::abi::{self, Level};
 use crate::host::{self, ProxyStats, SharedData};
+use crate::secret;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -213,6 +214,7 @@ fn compile(
     rules.alerts = alerts.or(rules.alerts);
     // The memory is the VM's, whichever configuration a stream has.
     rules.decoder_memory = decoders.clone();
+    secret::give_to(&rules);
     Ok(Rc::new(match prices {
         Some(prices) => rules.with_prices(prices),
         None => rules,

@@ -96,7 +96,7 @@ impl Stream {
                 self.held = Some(Held { since: now, seen: 0, ended: false });
                 Headers::HoldAll
             }
-            Step::Reply(_) => Headers::HoldAll,
+            Step::Reply(_) | Step::Recall => Headers::HoldAll,
             Step::Pass => {
                 let _the_call_matters_more = host::edit_headers(Map::Request, &self.exchange.passing_edits());
                 Headers::Continue
@@ -112,6 +112,7 @@ impl Stream {
                     Some(next) => step = next,
                     None => return step,
                 },
+                Step::Recall => step = self.exchange.recall(&host::SharedData, now),
                 // A host that cannot reply lets the call pass: it must not hang.
                 Step::Reply(reply) => return if host::reply(reply) { step } else { Step::Pass },
                 Step::NeedBody | Step::Pass => return step,
@@ -167,7 +168,8 @@ impl Stream {
                 self.let_go(release);
                 Body::Continue
             }
-            Step::NeedBody | Step::Ask | Step::Reply(_) => Body::Hold,
+            // [`Self::perform`] leaves none of the last kind.
+            Step::NeedBody | Step::Ask | Step::Reply(_) | Step::Recall => Body::Hold,
         }
     }
 
@@ -326,8 +328,8 @@ impl Stream {
         let rules = self.exchange.rules();
         let first_time = &|results: &str| first_time(&host::SharedData, &rules.namespace, results);
         let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
-        let settled =
-            self.exchange.settle_with(Finish { now, ended, answered_by }, Aids { vocabulary, first_time });
+        let aids = Aids { vocabulary, first_time, store: &host::SharedData };
+        let settled = self.exchange.settle_with(Finish { now, ended, answered_by }, aids);
         root.emit(&settled, &rules, outbox, now);
     }
 }

@@ -8,10 +8,14 @@ mod config;
 pub mod form;
 mod ledger;
 mod limits;
+mod loops;
+mod pages;
 mod quota;
+mod retries;
 mod routes;
 mod selector;
 mod tags;
+mod then;
 mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
@@ -21,11 +25,15 @@ pub use ledger::{
     note_others, perform, perform_beside_others, perform_from, taken_by_others,
 };
 pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
+pub use loops::{Arrival, Breach, LoopLimits, LoopRule, Trail, compile_loops, trails};
+pub use pages::{Pages, Slot};
 pub use quota::{
     CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Protocol, Quota,
     QuotaRule, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
 };
+pub use retries::{Again, Failures, RetryRule, compile_retries, failures};
 pub use routes::{RouteRule, Routed, compile_routes, route};
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags, credential_digest};
+pub use then::Then;
 pub use window::{Unit, Window, Zone, duration};

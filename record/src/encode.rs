@@ -5,7 +5,7 @@ mod protobuf;
 
 use tollgate_pricing::PicoUsd;
 
-use crate::schema::{Part, Record, SCHEMA, Tokens};
+use crate::schema::{Part, Record, SCHEMA, Tokens, Workflow};
 use crate::short::Short;
 
 /// Spells one object of the kind that `google.protobuf.Struct` can hold, key by key.
@@ -99,6 +99,7 @@ fn cost(out: &mut impl Spell, r: &Record) {
     texts(out, "tollgate.cost.adjustments", &cost.adjustments);
     usd(out, "tollgate.cost.reported_usd", cost.reported_usd);
     usd(out, "tollgate.cost.saved_by_cache_usd", cost.saved_by_cache_usd);
+    usd(out, "tollgate.cost.saved_by_rewrite_usd", cost.saved_by_rewrite_usd);
 }
 
 fn policy(out: &mut impl Spell, r: &Record) {
@@ -111,6 +112,23 @@ fn policy(out: &mut impl Spell, r: &Record) {
     known(out, "tollgate.decision.rule", r.decision.rule.as_deref());
     texts(out, "tollgate.shadow", &r.shadow);
     usd(out, "tollgate.reserved.usd", r.reserved);
+    if let Some(workflow) = &r.workflow {
+        self::workflow(out, workflow);
+    }
+    if let Some(retry) = &r.retry {
+        out.count("tollgate.retry.attempt", retry.attempt);
+        out.text("tollgate.retry.kind", retry.kind.as_str());
+    }
+}
+
+#[cold]
+fn workflow(out: &mut impl Spell, workflow: &Workflow) {
+    out.count("tollgate.workflow.calls", workflow.calls);
+    usd(out, "tollgate.workflow.usd", Some(workflow.usd));
+    if let Some(percent) = workflow.input_growth_percent {
+        let growth = format_args!("{}.{:02}", percent.div_euclid(100), percent.rem_euclid(100)).to_string();
+        out.text("tollgate.workflow.input_growth", &growth);
+    }
 }
 
 fn http(out: &mut impl Spell, r: &Record) {

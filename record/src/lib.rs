@@ -11,7 +11,9 @@ mod short;
 mod time;
 
 pub use parse::ParseError;
-pub use schema::{Action, Cost, CostStatus, Decision, Part, Record, SCHEMA, Tokens, UsageSource};
+pub use schema::{
+    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Workflow,
+};
 pub use time::{CivilDate, Timestamp};
 
 #[cfg(test)]

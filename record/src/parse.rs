@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use tollgate_pricing::PicoUsd;
 
-use crate::schema::{Action, Cost, CostStatus, Decision, Part, Record, SCHEMA, Tokens, UsageSource};
+use crate::schema::{
+    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Workflow,
+};
 use crate::time::Timestamp;
 
 /// Why a JSON value is no record.
@@ -80,6 +82,8 @@ impl<'a> Keys<'a> {
             decision: self.decision()?,
             shadow: self.texts("tollgate.shadow")?,
             reserved: self.usd("tollgate.reserved.usd")?,
+            workflow: self.workflow()?,
+            retry: self.retry()?,
             stream: self.flag("tollgate.stream")?,
             ttft_ms: self.count("tollgate.ttft_ms")?,
             duration_ms: self.count("tollgate.duration_ms")?,
@@ -127,7 +131,21 @@ impl<'a> Keys<'a> {
             adjustments: self.texts("tollgate.cost.adjustments")?,
             reported_usd: self.usd("tollgate.cost.reported_usd")?,
             saved_by_cache_usd: self.usd("tollgate.cost.saved_by_cache_usd")?,
+            saved_by_rewrite_usd: self.usd("tollgate.cost.saved_by_rewrite_usd")?,
         })
+    }
+
+    fn workflow(&self) -> Result<Option<Box<Workflow>>, ParseError> {
+        let Some(calls) = self.count("tollgate.workflow.calls")? else { return Ok(None) };
+        let usd = self.usd("tollgate.workflow.usd")?.ok_or(ParseError::Missing("tollgate.workflow.usd"))?;
+        let input_growth_percent =
+            self.read("tollgate.workflow.input_growth", |v| hundredths(v.as_str()?))?;
+        Ok(Some(Box::new(Workflow { calls, usd, input_growth_percent })))
+    }
+
+    fn retry(&self) -> Result<Option<Retry>, ParseError> {
+        let Some(attempt) = self.count("tollgate.retry.attempt")? else { return Ok(None) };
+        Ok(Some(Retry { attempt, kind: self.word("tollgate.retry.kind", RetryKind::from_word)? }))
     }
 
     fn decision(&self) -> Result<Decision, ParseError> {
@@ -207,6 +225,12 @@ impl<'a> Keys<'a> {
         };
         Ok(self.read(key, |v| v.as_array()?.iter().map(read).collect())?.unwrap_or_default())
     }
+}
+
+/// `3.25` -> 325.
+fn hundredths(text: &str) -> Option<u64> {
+    let (whole, rest) = text.split_once('.').filter(|(_, rest)| rest.len() == 2)?;
+    whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(rest.parse().ok()?)
 }
 
 /// A whole number, also where it was spelled as a double: 1e16 comes back from Envoy as `1e+16`.

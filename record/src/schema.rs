@@ -52,6 +52,10 @@ pub struct Record {
     pub shadow: Vec<String>,
     /// What admission reserved, in USD.
     pub reserved: Option<PicoUsd>,
+    /// What the call's workflow has come to, where a rule about agents counts it.
+    pub workflow: Option<Box<Workflow>>,
+    /// The call says again what failed a moment ago, where a rule about retries looks.
+    pub retry: Option<Retry>,
     /// The answer was streamed.
     pub stream: Option<bool>,
     /// Milliseconds from the request to the first byte of the answer's content.
@@ -146,6 +150,29 @@ pub struct Cost {
     pub reported_usd: Option<PicoUsd>,
     /// What reads from the provider's cache would have cost more as plain input, at list price.
     pub saved_by_cache_usd: Option<PicoUsd>,
+    /// What the model that the client asked for would have cost more for the same usage, at list price; below zero if it
+    /// would have cost less.
+    pub saved_by_rewrite_usd: Option<PicoUsd>,
+}
+
+/// What a workflow has come to since its span of time began, this call included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workflow {
+    /// How many calls it has made.
+    pub calls: u64,
+    /// What those of them cost whose cost is known.
+    pub usd: PicoUsd,
+    /// How long this call's request is, in hundredths of the first one's length.
+    pub input_growth_percent: Option<u64>,
+}
+
+/// The same said again after it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Which attempt in a row this is: 2 is the first one after the failure.
+    pub attempt: u64,
+    /// Whether it asks the same model.
+    pub kind: RetryKind,
 }
 
 /// What policy did.
@@ -229,6 +256,16 @@ words! {
         NotBilled = "not_billed",
         /// Refused before it was sent.
         NotSent = "not_sent",
+    }
+}
+
+words! {
+    /// What a call is that says again what failed.
+    RetryKind {
+        /// It asks the same model.
+        #[default] Retry = "retry",
+        /// It asks another one.
+        Fallback = "fallback",
     }
 }
 

@@ -41,6 +41,8 @@ impl PrintKey {
 pub struct Turn {
     /// All messages, prompts or inputs together; whatever else the body says, the model too, does not matter. `None` if there are none.
     pub conversation: Option<u64>,
+    /// The messages up to the user's first one: it stays the same as the conversation grows.
+    pub opening: Option<u64>,
     /// The last message, without ids.
     pub last_message: Option<u64>,
     /// The last calls of tools, by names and arguments, if nothing but their results came after them.
@@ -87,6 +89,10 @@ struct Reading {
     asks: bool,
     /// It is what a tool answered.
     answers: bool,
+    /// Whose it is, as far as that is of interest.
+    role: Vec<u8>,
+    /// So many containers were open where the role began.
+    role_at: Option<u32>,
     /// So many containers were open where a value began that does not count.
     skips: Option<u32>,
     /// The same of a value in which any key is the tool's own.
@@ -114,6 +120,8 @@ const PASSING: [&[u8]; 8] = [
 const ARGUMENTS: [&[u8]; 3] = [b"arguments", b"args", b"input"];
 /// What it answers, where that may be an object.
 const ANSWERS: [&[u8]; 3] = [b"response", b"json", b"output"];
+/// The role of whom a conversation is with.
+const USER: &[u8] = b"user";
 /// Keys by which an answer of a tool is known.
 const ANSWERED: [&[u8]; 7] = [
     b"tool_call_id",
@@ -139,6 +147,8 @@ impl TurnReader {
             speaks: false,
             asks: false,
             answers: false,
+            role: Vec::new(),
+            role_at: None,
             skips: None,
             free: None,
             calls: None,
@@ -204,7 +214,13 @@ impl Reading {
                 self.end_value(depth.saturating_add(1));
                 self.put(&[byte]);
             }
-            Token::Text(piece) => self.put(piece),
+            Token::Text(piece) => {
+                if self.role_at.is_some() {
+                    let room = USER.len().saturating_add(1).saturating_sub(self.role.len());
+                    self.role.extend(piece.iter().take(room));
+                }
+                self.put(piece);
+            }
             Token::TextEnd => {
                 self.speaks = true;
                 self.put(b"\xff");
@@ -232,6 +248,9 @@ impl Reading {
             if asks || ANSWERS.contains(&key) {
                 self.free = Some(depth);
             }
+            if key == b"role" {
+                self.role_at = Some(depth);
+            }
         }
         self.put(key);
         self.put(b"\xfe");
@@ -239,7 +258,7 @@ impl Reading {
 
     /// A value in a container of this depth is over.
     fn end_value(&mut self, depth: u32) {
-        for place in [&mut self.skips, &mut self.free, &mut self.calls] {
+        for place in [&mut self.skips, &mut self.free, &mut self.calls, &mut self.role_at] {
             if *place == Some(depth) {
                 *place = None;
             }
@@ -260,7 +279,7 @@ impl Reading {
     }
 
     fn end_message(&mut self) {
-        (self.skips, self.free, self.calls) = (None, None, None);
+        (self.skips, self.free, self.calls, self.role_at) = (None, None, None, None);
         if !std::mem::take(&mut self.filled) {
             return;
         }
@@ -268,9 +287,13 @@ impl Reading {
         let tools = std::mem::replace(&mut self.tools, self.key.hasher()).finish();
         self.conversation.write_u64(message);
         let (asks, answers) = (std::mem::take(&mut self.asks), std::mem::take(&mut self.answers));
+        // A bare text or a list of parts has no role, and is the user's.
+        let of_user = self.role.is_empty() || self.role == USER;
+        self.role.clear();
         let turn = &mut self.turn;
         turn.messages = turn.messages.saturating_add(1);
         turn.conversation = Some(self.conversation.finish());
+        turn.opening = turn.opening.or(turn.conversation.filter(|_| of_user));
         // The tokens of an embedding's input are numbers, and none of them is a message.
         turn.last_message = std::mem::take(&mut self.speaks).then_some(message);
         turn.last_tools = match (asks, answers) {

@@ -3,8 +3,10 @@
 //! Whoever notices raises an [`Alert`] with [`Alerts::raise`], as often as it is noticed: what is known already costs one look-up.
 //! What is raised waits here for the adapter's next tick.
 
+mod agents;
 mod budgets;
 
+pub(crate) use agents::Finding;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -8,6 +8,7 @@ use super::raw::{
 };
 use super::structs::from_struct;
 use crate::admin::Admin;
+use crate::agents::Agents;
 use crate::alerts::Alerts;
 use crate::feed::PriceSource;
 use crate::target::Targets;
@@ -18,7 +19,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, LimitRule, MidStream, Object, Otherwise, QuotaRule, RouteRule, Selector, Store,
-    TagRules, Tags, compile_limits, compile_quotas, compile_routes, compile_tags,
+    TagRules, Tags, compile_limits, compile_loops, compile_quotas, compile_retries, compile_routes,
+    compile_tags,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -53,6 +55,8 @@ pub struct Rules {
     pub limits: Vec<LimitRule>,
     /// What becomes of calls that no quota is about.
     pub unbudgeted: Otherwise,
+    /// What has a memory: rules about agents and retries.
+    pub agents: Option<Box<Agents>>,
     /// Stores outside this process.
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
@@ -243,6 +247,10 @@ impl Rules {
         let (quotas, stores) = compile_quotas(&by_hand.quotas, &by_hand.stores, tags.names())?;
         let routes = compile_routes(&by_hand.routes, tags.names())?;
         let limits = compile_limits(&by_hand.limits, tags.names())?;
+        let loops = compile_loops(&by_hand.loops, tags.names())?;
+        let retries = compile_retries(&by_hand.retries, tags.names())?;
+        let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let agents = Agents::new(loops, retries, &namespace);
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;
@@ -250,9 +258,10 @@ impl Rules {
             || quotas.iter().any(QuotaRule::needs_route)
             || routes.iter().any(|r| r.when.needs_route())
             || limits.iter().any(|l| l.when.needs_route())
+            || agents.as_ref().is_some_and(|agents| agents.needs_route())
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
-            namespace: raw.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            namespace,
             hold: raw.hold.into(),
             upstreams,
             decoder_memory: DecoderMemory::default(),
@@ -263,6 +272,7 @@ impl Rules {
             routes,
             limits,
             unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
+            agents,
             stores,
             price_version: prices.version().to_owned(),
             prices,
@@ -318,6 +328,8 @@ struct ByHand {
     quotas: Value,
     routes: Value,
     limits: Value,
+    loops: Value,
+    retries: Value,
     stores: Value,
 }
 
@@ -327,8 +339,9 @@ impl ByHand {
             configuration.as_object_mut().and_then(|members| members.remove(name)).unwrap_or(otherwise)
         };
         let mut list = |name: &str| take(name, Value::Array(Vec::new()));
-        let (quotas, routes, limits) = (list("quotas"), list("routes"), list("limits"));
-        Self { quotas, routes, limits, stores: take("stores", Value::Null) }
+        let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
+        let retries = take("retries", Value::Null);
+        Self { quotas, routes, limits, loops, retries, stores: take("stores", Value::Null) }
     }
 }
 

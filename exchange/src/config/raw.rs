@@ -19,6 +19,8 @@ pub(super) struct RawConfig {
     pub routes: (),
     pub limits: (),
     pub quotas: (),
+    pub loops: (),
+    pub retries: (),
     pub unbudgeted: RawUnbudgeted,
     pub stores: (),
     pub emit: Object<RawEmit>,

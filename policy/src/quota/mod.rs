@@ -366,7 +366,7 @@ pub enum Sent {
 }
 
 /// A value as one segment of a key: `/` and `%` are written as in URLs, so that no value can reach into another key.
-fn escape(value: &str) -> String {
+pub(crate) fn escape(value: &str) -> String {
     let mut escaped = String::new();
     escape_into(&mut escaped, value);
     escaped

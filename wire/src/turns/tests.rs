@@ -96,6 +96,24 @@ fn what_is_said_counts_and_how_it_is_asked_for_does_not() {
 }
 
 #[test]
+fn a_conversation_is_known_by_its_opening_as_it_grows() {
+    for dialect in DIALECTS {
+        let mut body = turns(dialect, "Rome", "1", "sunny");
+        let list = ["messages", "input", "contents"].into_iter().find(|key| body.get(key).is_some()).unwrap();
+        let opening = of(&body).opening;
+        assert!(opening.is_some(), "{dialect}");
+        let system = json!({"role": "system", "content": "Be brief."});
+        body[list].as_array_mut().unwrap().insert(0, system);
+        let with_system = of(&body).opening;
+        assert_ne!(with_system, opening, "{dialect}: somebody else's conversation");
+        body[list].as_array_mut().unwrap().truncate(2);
+        assert_eq!(of(&body).opening, with_system, "{dialect}: its first turn");
+        body[list].as_array_mut().unwrap().truncate(1);
+        assert_eq!(of(&body).opening, None, "{dialect}: nobody has spoken");
+    }
+}
+
+#[test]
 fn inputs_of_any_shape_are_known_again() {
     for (body, messages, speaks) in [
         (r#"{"input":"one text"}"#, 1, true),

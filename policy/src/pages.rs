@@ -1,0 +1,188 @@
+//! Many small things of fixed size in shared data, whose entries cannot be deleted: slots, so many to a page, in a bounded number of
+//! pages. Where a page is full, what was not seen for longest makes room.
+
+use crate::ledger::{SharedStore, StoreFailure, Swap};
+
+/// A table of slots.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// What the keys of its pages begin with. It says the slots' version.
+    pub prefix: String,
+    /// How many pages there may be.
+    pub pages: u64,
+    /// How many slots a page may have.
+    pub slots: usize,
+    /// How many words of 32 bits a slot holds.
+    pub words: usize,
+}
+
+/// What becomes of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// It is written as it is now.
+    Written,
+    /// It stays as it was.
+    Kept,
+    /// Its room is free.
+    Freed,
+}
+
+/// The slot's key, and when it was written last, stand before its words.
+const HEAD_BYTES: usize = 12;
+
+/// Attempts to write while other workers do.
+const ATTEMPTS: usize = 64;
+
+impl Pages {
+    /// How many bytes one slot takes.
+    pub fn slot_bytes(&self) -> usize {
+        self.words.saturating_mul(4).saturating_add(HEAD_BYTES)
+    }
+
+    /// Reads the slot of `key`, all zeros if there is none, and writes what `change` makes of it at `now` (seconds of the
+    /// epoch). `change` may be called several times, each time with what stands there by then.
+    ///
+    /// # Errors
+    /// Where the store fails, or others write all the time.
+    #[inline(never)]
+    pub fn change(
+        &self,
+        store: &dyn SharedStore,
+        key: u64,
+        now: u32,
+        change: &mut dyn FnMut(&mut [u32]) -> Slot,
+    ) -> Result<(), StoreFailure> {
+        let page = format!("{}/{}", self.prefix, key.checked_rem(self.pages).unwrap_or(0));
+        for _ in 0..ATTEMPTS {
+            let found = store.read(&page)?;
+            let (mut bytes, cas) = found.map_or((Vec::new(), None), |(bytes, cas)| (bytes, Some(cas)));
+            if !self.change_in(&mut bytes, key, now, change) {
+                return Ok(());
+            }
+            if store.swap(&page, &bytes, cas)? == Swap::Done {
+                return Ok(());
+            }
+        }
+        Err(StoreFailure)
+    }
+
+    /// Whether the page has changed.
+    fn change_in(
+        &self,
+        page: &mut Vec<u8>,
+        key: u64,
+        now: u32,
+        change: &mut dyn FnMut(&mut [u32]) -> Slot,
+    ) -> bool {
+        let size = self.slot_bytes();
+        let place = page.chunks_exact(size).position(|slot| slot.starts_with(&key.to_le_bytes()));
+        let own = place.and_then(|place| page.chunks_exact(size).nth(place));
+        let mut words = vec![0; self.words];
+        let stored = own.and_then(|slot| slot.get(HEAD_BYTES..)).unwrap_or_default();
+        for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        let slot = change(&mut words);
+        if slot == Slot::Kept || (slot == Slot::Freed && place.is_none()) {
+            return false;
+        }
+        let place = place.unwrap_or_else(|| self.room_in(page));
+        let at = place.saturating_mul(size);
+        let end = at.saturating_add(size).min(page.len());
+        let written = key.to_le_bytes().into_iter().chain(now.to_le_bytes());
+        let written = written.chain(words.iter().flat_map(|word| word.to_le_bytes()));
+        let kept = slot == Slot::Written;
+        page.splice(at.min(end)..end, written.filter(|_| kept));
+        true
+    }
+
+    /// The place of a slot that can be written: behind the last one, or that of the one not seen for longest.
+    fn room_in(&self, page: &mut Vec<u8>) -> usize {
+        let size = self.slot_bytes();
+        let whole = page.len().checked_div(size).unwrap_or(0);
+        page.truncate(whole.saturating_mul(size));
+        if whole < self.slots {
+            return whole;
+        }
+        let seen = |slot: &[u8]| {
+            slot.get(8..).and_then(|rest| rest.first_chunk::<4>()).map(|b| u32::from_le_bytes(*b))
+        };
+        let oldest = page.chunks_exact(size).enumerate().min_by_key(|(_, slot)| seen(slot));
+        oldest.map_or(0, |(place, _)| place)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    #[derive(Default)]
+    struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+    impl SharedStore for Memory {
+        fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+            Ok(self.0.borrow().get(key).cloned())
+        }
+
+        fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
+            let mut values = self.0.borrow_mut();
+            let held = values.get(key).map(|(_, cas)| *cas);
+            if held != cas {
+                return Ok(Swap::Conflict);
+            }
+            values.insert(key.to_owned(), (value.to_vec(), cas.map_or(1, |cas| cas + 1)));
+            Ok(Swap::Done)
+        }
+    }
+
+    fn pages() -> Pages {
+        Pages { prefix: "t".to_owned(), pages: 4, slots: 3, words: 2 }
+    }
+
+    fn count(store: &Memory, key: u64, now: u32) -> u32 {
+        let mut seen = 0;
+        let change = &mut |words: &mut [u32]| {
+            words[0] += 1;
+            seen = words[0];
+            Slot::Written
+        };
+        pages().change(store, key, now, change).unwrap();
+        seen
+    }
+
+    #[test]
+    fn each_key_has_its_own_slot_and_the_oldest_makes_room() {
+        let store = Memory::default();
+        assert_eq!(
+            [count(&store, 4, 1), count(&store, 8, 2), count(&store, 12, 3), count(&store, 4, 4)],
+            [1, 1, 1, 2]
+        );
+        assert_eq!(count(&store, 16, 5), 1, "a page of three is full, and 8 goes");
+        assert_eq!([count(&store, 4, 6), count(&store, 12, 7), count(&store, 8, 8)], [3, 2, 1]);
+        assert_eq!(count(&store, 5, 9), 1, "another page");
+        assert!(store.0.borrow().values().all(|(page, _)| page.len() <= 3 * 20 && page.len() % 20 == 0));
+    }
+
+    #[test]
+    fn what_is_kept_or_freed_takes_no_room() {
+        let store = Memory::default();
+        pages().change(&store, 4, 1, &mut |_| Slot::Kept).unwrap();
+        pages().change(&store, 4, 1, &mut |_| Slot::Freed).unwrap();
+        assert!(store.0.borrow().is_empty());
+        assert_eq!([count(&store, 4, 1), count(&store, 8, 1)], [1, 1]);
+        pages().change(&store, 4, 1, &mut |_| Slot::Freed).unwrap();
+        assert_eq!([count(&store, 8, 1), count(&store, 4, 1)], [2, 1]);
+    }
+
+    #[test]
+    fn pages_that_cannot_be_read_are_begun_anew() {
+        for damaged in [vec![1; 7], vec![0; 61]] {
+            let store = Memory::default();
+            store.0.borrow_mut().insert("t/0".to_owned(), (damaged, 1));
+            assert_eq!([count(&store, 4, 1), count(&store, 4, 2)], [1, 2]);
+        }
+    }
+}
