@@ -5,6 +5,7 @@ use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
+use std::mem;
 use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
@@ -101,7 +102,7 @@ impl Exchange {
         let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
-        let mut record = self.record(&reported, finish.now);
+        let mut record = self.record(&mut reported, finish.now);
         let usage = tollgate_policy::Usage {
             cost: bill.cost.usd,
             input: record.tokens.input,
@@ -151,7 +152,9 @@ impl Exchange {
         if whole && (aids.first_time)(&self.place()) { reported } else { without_usage(reported) }
     }
 
-    fn record(&self, reported: &Reported, now: Timestamp) -> Record {
+    /// The record without its cost. It takes the texts out of what was reported.
+    fn record(&self, reported: &mut Reported, now: Timestamp) -> Record {
+        let region = region(self, reported).map(str::to_owned);
         let usage = reported.usage.as_ref();
         let facts = self.reader.facts();
         Record {
@@ -162,9 +165,9 @@ impl Exchange {
             request_model: self.sent_or_asked_model().map(str::to_owned),
             asked_model: self.plan.asked.clone().filter(|_| self.was_sent()),
             reserved: self.reserved_usd(),
-            response_model: reported.model.clone(),
-            response_id: reported.id.clone(),
-            finish_reasons: reported.finish_reasons.clone(),
+            response_model: reported.model.take(),
+            response_id: reported.id.take(),
+            finish_reasons: mem::take(&mut reported.finish_reasons),
             tokens: usage.map(tokens).unwrap_or_default(),
             units: usage.map(units).unwrap_or_default(),
             usage_source: source(reported.source),
@@ -178,9 +181,9 @@ impl Exchange {
             ttft_ms: self.first_content.and_then(|t| t.millis_since(self.started)),
             duration_ms: now.millis_since(self.started),
             http_status: self.status,
-            service_tier: reported.service_tier.clone(),
-            region: region(self, reported).map(str::to_owned),
-            speed: reported.speed.clone(),
+            service_tier: reported.service_tier.take(),
+            region,
+            speed: reported.speed.take(),
             price_version: self.rules.price_version.clone(),
             config_version: self.rules.version.clone(),
             ..Record::default()

@@ -58,32 +58,59 @@ fn greatest_common_divisor(mut a: u128, mut b: u128) -> u128 {
     a
 }
 
-/// Decimal digits of a u128, and the point.
-const LONGEST: usize = 40;
+/// Decimal digits of a u128, the point and a sign.
+const LONGEST: usize = 41;
 
-/// `whole.fraction` without trailing zeros, where `value` counts units of `10^-places`.
-pub(crate) fn write_fixed(out: &mut core::fmt::Formatter<'_>, value: u128, places: u32) -> core::fmt::Result {
-    let mut text = [0_u8; LONGEST];
-    let mut start = LONGEST;
-    let mut put = |byte: u8| {
-        start = start.saturating_sub(1);
-        text.get_mut(start).map(|place| *place = byte).ok_or(core::fmt::Error)
-    };
-    let (mut rest, mut places) = (value, places);
-    while places > 0 && is_round(rest) {
-        cut_digit(&mut rest);
-        places = places.saturating_sub(1);
-    }
-    // From the last digit to the first; at least one stands before the point.
-    let mut written = 0_u32;
-    while rest > 0 || written <= places {
-        if written == places && places > 0 {
-            put(b'.')?;
+/// A decimal number as text, without the heap and without formatting machinery: each call of a proxy writes several.
+#[derive(Clone, Copy, Debug)]
+pub struct DecimalText {
+    bytes: [u8; LONGEST],
+    start: usize,
+}
+
+impl DecimalText {
+    /// `whole.fraction` without trailing zeros, where `value` counts units of `10^-places`.
+    pub(crate) fn fixed(value: u128, places: u32) -> DecimalText {
+        let mut text = DecimalText { bytes: [0; LONGEST], start: LONGEST };
+        let (mut rest, mut places) = (value, places);
+        while places > 0 && is_round(rest) {
+            cut_digit(&mut rest);
+            places = places.saturating_sub(1);
         }
-        put(b'0' | cut_digit(&mut rest))?;
-        written = written.saturating_add(1);
+        // From the last digit to the first; at least one stands before the point.
+        let mut written = 0_u32;
+        while rest > 0 || written <= places {
+            if written == places && places > 0 {
+                text.put(b'.');
+            }
+            text.put(b'0' | cut_digit(&mut rest));
+            written = written.saturating_add(1);
+        }
+        text
     }
-    out.write_str(core::str::from_utf8(text.get(start..).unwrap_or_default()).map_err(|_| core::fmt::Error)?)
+
+    pub(crate) fn negated(mut self) -> DecimalText {
+        self.put(b'-');
+        self
+    }
+
+    /// The ASCII text.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// There is room for the longest number.
+    fn put(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.bytes.get_mut(self.start) {
+            *place = byte;
+        }
+    }
 }
 
 fn is_round(value: u128) -> bool {

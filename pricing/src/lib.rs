@@ -32,6 +32,7 @@ pub use book::{Override, Pattern, PriceBook};
 pub use card::{CardBuilder, OwnCard, Prices, RateCard};
 pub use catalogue::{Catalogue, Found, catalogue};
 pub use class::Class;
+pub use decimal::DecimalText;
 pub use error::{CatalogueError, PriceError, QuoteError};
 pub use money::{Factor, PicoUsd, Rate};
 pub use quote::{Line, Quote, Usage, quote};

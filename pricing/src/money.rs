@@ -1,6 +1,6 @@
 //! Exact money: an amount, a rate and a factor. Nothing here rounds but `Exact::round`.
 
-use crate::decimal::{Decimal, reduce, write_fixed};
+use crate::decimal::{Decimal, DecimalText, reduce};
 use crate::error::PriceError;
 use core::fmt;
 use core::num::NonZeroU64;
@@ -86,10 +86,15 @@ impl FromStr for PicoUsd {
 impl fmt::Display for PicoUsd {
     /// The exact amount in US dollars without trailing zeros: `0.0001234`, `12.5`, `0`, `-0.5`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 0 {
-            out.write_str("-")?;
-        }
-        write_fixed(out, self.0.unsigned_abs(), PLACES)
+        out.write_str(self.to_decimal().as_str())
+    }
+}
+
+impl PicoUsd {
+    /// The same text as it prints.
+    pub fn to_decimal(self) -> DecimalText {
+        let size = DecimalText::fixed(self.0.unsigned_abs(), PLACES);
+        if self.0 < 0 { size.negated() } else { size }
     }
 }
 

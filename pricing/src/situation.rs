@@ -48,19 +48,19 @@ pub(crate) const DIMENSIONS: [&str; 9] = [
 
 impl Situation<'_> {
     fn dimension(&self, number: u8) -> Option<&str> {
-        let all = [
-            self.service_tier,
+        match number {
+            0 => self.service_tier,
             // Anthropic writes `not_available` where it does not say.
-            self.region.filter(|region| *region != "not_available"),
-            self.speed,
-            self.search_context_size,
-            self.search_type,
-            self.image_size,
-            self.image_quality,
-            self.resolution,
-            self.route,
-        ];
-        all.get(usize::from(number)).copied().flatten()
+            1 => self.region.filter(|region| *region != "not_available"),
+            2 => self.speed,
+            3 => self.search_context_size,
+            4 => self.search_type,
+            5 => self.image_size,
+            6 => self.image_quality,
+            7 => self.resolution,
+            8 => self.route,
+            _ => None,
+        }
     }
 
     /// Whether the section's condition holds.

@@ -1,6 +1,6 @@
 //! What is billed but is no token: searches, seconds, images, pages.
 
-use crate::decimal::write_fixed;
+use crate::decimal::DecimalText;
 use core::fmt;
 
 /// A kind of thing that is billed by number.
@@ -122,6 +122,10 @@ impl UnitKind {
         UnitKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// Whether the kind is a measure of the content itself. Where the content was billed by the
     /// token, such a number is a second measure of the same thing, not one more thing to bill.
     pub const fn measures_content(self) -> bool {
@@ -212,27 +216,31 @@ impl Quantity {
 impl fmt::Display for Quantity {
     /// The exact decimal without trailing zeros: `12.5`, `2`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_fixed(out, self.0.into(), 6)
+        out.write_str(DecimalText::fixed(self.0.into(), 6).as_str())
     }
 }
 
 /// What was reported of each kind of unit; a kind that nobody reported is absent, not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    quantities: [Option<Quantity>; UnitKind::COUNT],
+    /// A bit for each kind that was reported. Most calls report none, and this tells so at once.
+    reported: u32,
+    /// What was reported; zero where nothing was.
+    quantities: [Quantity; UnitKind::COUNT],
 }
 
 impl Units {
     /// What was reported of that kind, a reported 0 included.
     #[expect(clippy::indexing_slicing, reason = "the array has one place for each kind")]
     pub const fn get(&self, kind: UnitKind) -> Option<Quantity> {
-        self.quantities[kind as usize]
+        if self.reported & kind.bit() == 0 { None } else { Some(self.quantities[kind as usize]) }
     }
 
     /// Replaces what was reported of that kind.
     #[expect(clippy::indexing_slicing, reason = "the array has one place for each kind")]
     pub const fn set(&mut self, kind: UnitKind, quantity: Quantity) {
-        self.quantities[kind as usize] = Some(quantity);
+        self.reported |= kind.bit();
+        self.quantities[kind as usize] = quantity;
     }
 
     /// Adds to what was reported of that kind; None, and no change, if it leaves the range.
@@ -247,12 +255,12 @@ impl Units {
 
     /// The kinds that were reported, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (UnitKind, Quantity)> + '_ {
-        let pairs = UnitKind::ALL.into_iter().zip(self.quantities);
-        pairs.filter_map(|(kind, quantity)| Some((kind, quantity?)))
+        let kinds = UnitKind::ALL.into_iter().take(if self.is_empty() { 0 } else { UnitKind::COUNT });
+        kinds.filter_map(|kind| Some((kind, self.get(kind)?)))
     }
 
     /// Whether nothing was reported.
-    pub fn is_empty(&self) -> bool {
-        self.quantities.iter().all(Option::is_none)
+    pub const fn is_empty(&self) -> bool {
+        self.reported == 0
     }
 }

@@ -6,12 +6,13 @@ mod protobuf;
 use tollgate_pricing::PicoUsd;
 
 use crate::schema::{Part, Record, SCHEMA, Tokens, Workflow};
-use crate::short::Short;
 
 /// Spells one object of the kind that `google.protobuf.Struct` can hold, key by key.
 trait Spell: Sized {
     /// A string.
     fn text(&mut self, key: &str, value: &str);
+    /// A string of ASCII alone.
+    fn ascii(&mut self, key: &str, value: &[u8]);
     /// A count. It is written as a double, exact up to 2^53.
     fn count(&mut self, key: &str, value: u64);
     /// An amount of USD, written as the double that OpenTelemetry asks for.
@@ -54,7 +55,7 @@ fn spell(out: &mut impl Spell, record: &Record) {
 fn identity(out: &mut impl Spell, r: &Record) {
     out.count("tollgate.schema", SCHEMA);
     out.text("tollgate.id", &r.id);
-    out.text("tollgate.time", Short::of(&r.time).as_str());
+    out.ascii("tollgate.time", &r.time.to_ascii());
     out.text("gen_ai.operation.name", &r.operation);
     out.text("gen_ai.provider.name", &r.provider);
     known(out, "gen_ai.request.model", r.request_model.as_deref());
@@ -213,7 +214,7 @@ fn count(out: &mut impl Spell, key: &str, value: Option<u64>) {
 /// The exact decimal.
 fn usd(out: &mut impl Spell, key: &str, value: Option<PicoUsd>) {
     if let Some(value) = value {
-        out.text(key, Short::of(&value).as_str());
+        out.ascii(key, value.to_decimal().as_bytes());
     }
 }
 

@@ -7,7 +7,6 @@
 mod encode;
 mod parse;
 mod schema;
-mod short;
 mod time;
 
 pub use parse::ParseError;

@@ -34,8 +34,9 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// The same text as it prints.
+    pub fn to_ascii(self) -> [u8; 24] {
         let millis = self.0.div_euclid(NANOS_PER_MILLI);
         let date = CivilDate::from_unix_days(millis.div_euclid(MILLIS_PER_DAY));
         let of_day = millis.rem_euclid(MILLIS_PER_DAY);
@@ -47,7 +48,13 @@ impl fmt::Display for Timestamp {
         for (last, number) in places {
             put_digits(&mut text, last, number);
         }
-        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.to_ascii()).map_err(|_| fmt::Error)?)
     }
 }
 

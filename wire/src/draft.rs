@@ -8,7 +8,7 @@ use crate::dialect::{Dialect, Finishes, UsageKind};
 use crate::estimate::Texts;
 use crate::field::Role;
 use crate::finds::Finds;
-use crate::json::{Value, unescape};
+use crate::json::{Count, Value, unescape};
 use crate::providers::{self, Habit};
 use crate::report::{Problem, Problems, Reported, Source};
 use crate::usage::{self, Overlay, Reading, ReportedUsage, plus};
@@ -33,16 +33,16 @@ pub(crate) struct Draft {
     /// The last report.
     usage: Option<Vec<u8>>,
     /// All reports laid over each other, in the dialects where that counts.
-    overlay: Overlay,
+    overlay: Option<Box<Overlay>>,
     metrics: Option<Vec<u8>>,
     /// The lines so far, where each document is a call of its own.
     batch: Option<Box<Batch>>,
-    /// Counts in headers.
-    headers: ReportedUsage,
+    /// Counts in headers. These three are rare and large, so a reader has room for them only where they come.
+    headers: Option<Box<ReportedUsage>>,
     /// Counts that stand alone in the body.
-    bare: ReportedUsage,
+    bare: Option<Box<ReportedUsage>>,
     /// Things that are counted beside the usage.
-    beside: ReportedUsage,
+    beside: Option<Box<ReportedUsage>>,
     /// The texts, as long as no report of them has come, where they are to be counted.
     pub(crate) texts: Option<Box<Texts>>,
     pub(crate) documents: u64,
@@ -61,12 +61,12 @@ impl Draft {
             speed: None,
             finishes: Vec::new(),
             usage: None,
-            overlay: Overlay::default(),
+            overlay: None,
             metrics: None,
             batch: call.is_batch().then(Box::default),
-            headers: ReportedUsage::default(),
-            bare: ReportedUsage::default(),
-            beside: ReportedUsage::default(),
+            headers: None,
+            bare: None,
+            beside: None,
             texts: None,
             documents: 0,
             problems: Problems::default(),
@@ -90,7 +90,7 @@ impl Draft {
             self.finishes.clear();
         }
         if finds.has(Role::OutputType) || finds.has(Role::Searches) {
-            self.beside = ReportedUsage::default();
+            self.beside = None;
         }
         if self.counts == StreamCounts::Last {
             self.forget_counts(finds);
@@ -116,7 +116,7 @@ impl Draft {
         reading.usage.check();
         batch.add(self.model.take(), &reading.usage);
         self.usage = None;
-        self.overlay = Overlay::default();
+        self.overlay = None;
         self.finishes.clear();
         self.batch = Some(batch);
     }
@@ -134,10 +134,9 @@ impl Draft {
             }
             Role::Usage => self.take_usage(raw),
             Role::Metrics => self.metrics = Some(raw.to_vec()),
-            Role::InputCount => self.bare.input = plus(self.bare.input, self.count(raw)),
-            Role::OutputCount => self.bare.output = plus(self.bare.output, self.count(raw)),
-            Role::CacheReadCount => self.bare.cache_read = plus(self.bare.cache_read, self.count(raw)),
-            Role::ReasoningCount => self.bare.reasoning = plus(self.bare.reasoning, self.count(raw)),
+            Role::InputCount | Role::OutputCount | Role::CacheReadCount | Role::ReasoningCount => {
+                self.add_bare(role, raw);
+            }
             Role::OutputType => self.count_tool(name(raw)),
             Role::Searches => {
                 let searches = Value::parse(raw).map(|value| value.list().len()).filter(|count| *count > 0);
@@ -148,7 +147,7 @@ impl Draft {
             }
             Role::AudioSeconds => {
                 let seconds = Value::parse(raw).and_then(|value| value.decimal(&[]));
-                self.beside.note_decimal(UnitKind::AudioSeconds, seconds);
+                self.beside.get_or_insert_default().note_decimal(UnitKind::AudioSeconds, seconds);
             }
             _ => {}
         }
@@ -156,13 +155,10 @@ impl Draft {
 
     /// Forgets the counts that a document tells anew.
     fn forget_counts(&mut self, finds: &Finds) {
+        let Some(bare) = &mut self.bare else { return };
         for (role, _) in finds.iter() {
-            match role {
-                Role::InputCount => self.bare.input = None,
-                Role::OutputCount => self.bare.output = None,
-                Role::CacheReadCount => self.bare.cache_read = None,
-                Role::ReasoningCount => self.bare.reasoning = None,
-                _ => {}
+            if let Some(count) = bare_count(bare, role) {
+                *count = None;
             }
         }
     }
@@ -175,7 +171,7 @@ impl Draft {
         // Anthropic's first report says little of the output: its texts may still have to be counted.
         if matches!(self.dialect.usage, UsageKind::Anthropic | UsageKind::Invoke) {
             match Value::parse(raw) {
-                Some(value) => self.overlay.add(&value),
+                Some(value) => self.overlay.get_or_insert_default().add(&value),
                 None => return self.problems.add(Problem::Malformed),
             }
         } else {
@@ -193,14 +189,13 @@ impl Draft {
         }
     }
 
-    fn count(&mut self, raw: &[u8]) -> Option<u64> {
-        let value = Value::parse(raw)?;
-        match value.count(&[]) {
-            crate::json::Count::Whole(count) => Some(count),
-            _ => {
-                self.bare.inconsistent = true;
-                None
-            }
+    /// Adds a count that stands alone.
+    fn add_bare(&mut self, role: Role, raw: &[u8]) {
+        let bare = self.bare.get_or_insert_default();
+        let read = Value::parse(raw).map(|value| value.count(&[]));
+        bare.inconsistent |= matches!(read, Some(Count::Odd | Count::Absent));
+        if let (Some(Count::Whole(more)), Some(count)) = (read, bare_count(bare, role)) {
+            *count = plus(*count, Some(more));
         }
     }
 
@@ -216,7 +211,7 @@ impl Draft {
 
     fn add_beside(&mut self, unit: UnitKind, count: u64) {
         if let Some(quantity) = Quantity::from_whole(count).filter(|_| count > 0) {
-            let _too_many = self.beside.units.add(unit, quantity);
+            let _too_many = self.beside.get_or_insert_default().units.add(unit, quantity);
         }
     }
 
@@ -234,9 +229,9 @@ impl Draft {
 
     /// Takes the token counts that Bedrock puts into headers of answers that are not streamed.
     pub(crate) fn take_headers(&mut self, headers: &[(&str, &str)]) {
-        let usage = &mut self.headers;
         for (name, value) in headers {
             let Some(name) = name.strip_prefix("x-amzn-bedrock-") else { continue };
+            let usage = self.headers.get_or_insert_default();
             let slot = match name {
                 "input-token-count" => &mut usage.input,
                 "output-token-count" => &mut usage.output,
@@ -246,13 +241,15 @@ impl Draft {
             };
             *slot = value.trim().parse().ok();
         }
-        let cached = plus(usage.cache_read, usage.cache_write);
-        usage.input = usage.input.and_then(|input| plus(Some(input), cached));
+        if let Some(usage) = &mut self.headers {
+            let cached = plus(usage.cache_read, usage.cache_write);
+            usage.input = usage.input.and_then(|input| plus(Some(input), cached));
+        }
     }
 
     /// In streams, counts that stand alone are running ones of which AWS's measurement tells the end.
     pub(crate) fn forget_running_counts(&mut self) {
-        self.bare = ReportedUsage::default();
+        self.bare = None;
     }
 
     /// Whether a document is the whole answer.
@@ -276,7 +273,7 @@ impl Draft {
             let first = models.next().flatten();
             self.model = first.filter(|first| models.all(|model| model.as_ref() == Some(first)));
         }
-        for (unit, quantity) in self.beside.units.iter() {
+        for (unit, quantity) in self.beside.iter().flat_map(|beside| beside.units.iter()) {
             if reading.usage.units.get(unit).is_none() {
                 reading.usage.units.set(unit, quantity);
             }
@@ -316,20 +313,26 @@ impl Draft {
         }
         let mut reading = match (&value, self.dialect.usage) {
             (None, _) => Reading::default(),
-            (Some(_), UsageKind::Anthropic) => self.overlay.reading(),
+            (Some(_), UsageKind::Anthropic) => self.overlaid().unwrap_or_default(),
             (Some(value), kind) => {
                 let reading = usage::read(kind, value);
                 let nothing = kind == UsageKind::Invoke && reading.usage.is_empty();
-                if nothing || self.overlay.is_anthropic() { self.overlay.reading() } else { reading }
+                let anthropic = self.overlay.as_ref().is_some_and(|overlay| overlay.is_anthropic());
+                self.overlaid().filter(|_| nothing || anthropic).unwrap_or(reading)
             }
         };
         let metrics = self.metrics.as_deref().and_then(Value::parse).map(|value| usage::read_metrics(&value));
         if let Some(metrics) = metrics {
             fill(&mut reading.usage, &metrics.usage);
         }
-        fill(&mut reading.usage, &self.headers);
-        fill(&mut reading.usage, &self.bare);
+        for other in [&self.headers, &self.bare].into_iter().flatten() {
+            fill(&mut reading.usage, other);
+        }
         reading
+    }
+
+    fn overlaid(&self) -> Option<Reading> {
+        self.overlay.as_ref().map(|overlay| overlay.reading())
     }
 
     fn apply_habits(&self, reading: &mut Reading) {
@@ -359,6 +362,17 @@ impl Draft {
 pub(crate) enum Whole {
     Yes,
     No,
+}
+
+/// The count that stands alone under that role.
+fn bare_count(bare: &mut ReportedUsage, role: Role) -> Option<&mut Option<u64>> {
+    match role {
+        Role::InputCount => Some(&mut bare.input),
+        Role::OutputCount => Some(&mut bare.output),
+        Role::CacheReadCount => Some(&mut bare.cache_read),
+        Role::ReasoningCount => Some(&mut bare.reasoning),
+        _ => None,
+    }
 }
 
 /// Takes from `other` what `usage` does not know.

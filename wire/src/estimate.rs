@@ -180,11 +180,8 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// Puts counts where nobody reported any. A running count stays, unless more was seen than it says.
+    /// Puts counts where nobody reported any; it is for reports that are not whole. A running count stays, unless more was seen than it says.
     pub(crate) fn fill(&self, reported: &mut Reported, counter: &dyn CountTokens) {
-        if reported.source == Source::Reported {
-            return;
-        }
         let tokens = |texts: Option<&Texts>| texts.and_then(|texts| texts.tokens(self.model, counter));
         let mut usage = reported.usage.take().unwrap_or_default();
         usage.input = usage.input.or_else(|| tokens(self.asked));

@@ -218,7 +218,7 @@ impl ResponseReader {
         let said = self.draft.texts.take();
         let mut reported = self.finish(ended);
         let failed = reported.problems.has(Problem::ErrorInStream) && said.is_none();
-        if succeeded && !failed {
+        if succeeded && !failed && reported.source != Source::Reported {
             let model = reported.model.clone().or_else(|| request.facts().model.clone());
             let complete = ended == Ended::Complete && reported.source != Source::Partial;
             let seen =

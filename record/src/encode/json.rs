@@ -24,6 +24,10 @@ impl Spell for Object {
         self.put(key, value);
     }
 
+    fn ascii(&mut self, key: &str, value: &[u8]) {
+        self.put(key, str::from_utf8(value).unwrap_or_default());
+    }
+
     fn count(&mut self, key: &str, value: u64) {
         self.put(key, value);
     }

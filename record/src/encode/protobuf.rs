@@ -41,6 +41,12 @@ impl Object {
     /// Opens an entry whose Value has `size` bytes, which the caller writes next.
     fn entry(&mut self, key: &str, size: usize) {
         let whole = delimited(key.len()).saturating_add(delimited(size));
+        // Nearly all lengths take one byte, and then two heads are all there is to write around the key.
+        if let (Some(whole), Some(size), Some(length)) = (short(whole), short(size), short(key.len())) {
+            self.0.extend_from_slice(&[FIRST, whole, FIRST, length]);
+            self.0.extend_from_slice(key.as_bytes());
+            return self.0.extend_from_slice(&[SECOND, size]);
+        }
         self.open(FIRST, whole);
         self.bytes(FIRST, key.as_bytes());
         self.open(SECOND, size);
@@ -48,6 +54,9 @@ impl Object {
 
     /// A tag and a length, which `size` bytes are to follow.
     fn open(&mut self, tag: u8, size: usize) {
+        if let Some(size) = short(size) {
+            return self.0.extend_from_slice(&[tag, size]);
+        }
         self.0.push(tag);
         let mut rest = size;
         while rest >= 0x80 {
@@ -63,9 +72,9 @@ impl Object {
     }
 
     fn number(&mut self, key: &str, number: f64) {
+        let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
         self.entry(key, 9);
-        self.0.push(NUMBER);
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.0.extend_from_slice(&[NUMBER, a, b, c, d, e, f, g, h]);
     }
 
     /// An entry whose Value is a Struct or a ListValue.
@@ -77,8 +86,12 @@ impl Object {
 
 impl Spell for Object {
     fn text(&mut self, key: &str, value: &str) {
+        self.ascii(key, value.as_bytes());
+    }
+
+    fn ascii(&mut self, key: &str, value: &[u8]) {
         self.entry(key, delimited(value.len()));
-        self.bytes(STRING, value.as_bytes());
+        self.bytes(STRING, value);
     }
 
     fn count(&mut self, key: &str, value: u64) {
@@ -119,6 +132,11 @@ impl Spell for Object {
         }
         self.nested(key, LIST, &list.0);
     }
+}
+
+/// A length that takes one byte.
+fn short(size: usize) -> Option<u8> {
+    u8::try_from(size).ok().filter(|size| *size < 0x80)
 }
 
 /// How many bytes a tag, the length and `size` bytes take together.

@@ -1,5 +1,7 @@
 //! Numbers as decimal text: nothing here passes through a float.
 
+use super::value::ascii;
+
 /// The greatest count that is believed: the last one that every JSON reader can hold (2^53 - 1).
 const GREATEST: u128 = 9_007_199_254_740_991;
 
@@ -16,11 +18,11 @@ pub(crate) enum Count {
 
 impl Count {
     /// Reads a JSON number.
-    pub(crate) fn parse(text: &str) -> Self {
-        let plain = text.len() <= SHORT && text.bytes().all(|byte| byte.is_ascii_digit());
-        match plain.then(|| text.parse()) {
-            Some(Ok(whole)) => Self::Whole(whole),
-            _ => Decimal::parse(text).map_or(Self::Odd, Decimal::count),
+    pub(crate) fn parse(number: &[u8]) -> Self {
+        let short = Some(number).filter(|digits| !digits.is_empty() && digits.len() <= SHORT);
+        match short.and_then(|digits| digits.iter().try_fold(0, short_digit)) {
+            Some(whole) => Self::Whole(whole),
+            None => Decimal::parse(ascii(number)).map_or(Self::Odd, Decimal::count),
         }
     }
 }
@@ -91,6 +93,12 @@ impl Decimal {
     }
 }
 
+/// One more digit of at most [`SHORT`].
+fn short_digit(whole: u64, byte: &u8) -> Option<u64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then(|| whole.wrapping_mul(10).wrapping_add(u64::from(digit)))
+}
+
 fn push_digit(digits: u128, byte: u8) -> Option<u128> {
     let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
     digits.checked_mul(10)?.checked_add(u128::from(digit))
@@ -115,7 +123,7 @@ mod tests {
         ];
         for (name, text, expected) in cases {
             assert_eq!(Decimal::parse(text).unwrap().count(), expected, "{name}");
-            assert_eq!(Count::parse(text), expected, "{name}");
+            assert_eq!(Count::parse(text.as_bytes()), expected, "{name}");
         }
     }
 

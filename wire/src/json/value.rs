@@ -12,7 +12,8 @@ const DEEPEST: usize = 24;
 pub(crate) enum Value<'a> {
     Null,
     Bool(bool),
-    Number(&'a str),
+    /// Digits, signs, points and exponents as they stand: ASCII.
+    Number(&'a [u8]),
     Text(Cow<'a, str>),
     List(Vec<Value<'a>>),
     Map(Members<'a>),
@@ -21,8 +22,8 @@ pub(crate) enum Value<'a> {
 /// The members of an object, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Members<'a> {
-    /// One bit for each length of a key that occurs: most keys that are asked for are not there, and this tells.
-    lengths: u64,
+    /// The [`bit`] of each key: most keys that are asked for are not there, and this tells.
+    bits: u64,
     items: Vec<(Cow<'a, [u8]>, Value<'a>)>,
 }
 
@@ -47,7 +48,7 @@ impl<'a> Value<'a> {
     pub(crate) fn count(&self, path: &[&str]) -> Count {
         match self.at(path) {
             Value::Null => Count::Absent,
-            Value::Number(text) => Count::parse(text),
+            Value::Number(digits) => Count::parse(digits),
             _ => Count::Odd,
         }
     }
@@ -55,7 +56,7 @@ impl<'a> Value<'a> {
     /// The decimal at the end of `path`; some providers write it as text.
     pub(crate) fn decimal(&self, path: &[&str]) -> Option<Decimal> {
         match self.at(path) {
-            Value::Number(text) => Decimal::parse(text),
+            Value::Number(digits) => Decimal::parse(ascii(digits)),
             Value::Text(text) => Decimal::parse(text),
             _ => None,
         }
@@ -77,6 +78,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it may have one of the keys whose [`bits`] these are. `false` is certain.
+    pub(crate) fn may_have(&self, bits: u64) -> bool {
+        matches!(self, Value::Map(members) if members.bits & bits != 0)
+    }
+
+    /// Whether it is null, or not there.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
     fn member(&self, key: &str) -> &Value<'a> {
         match self {
             Value::Map(members) => members.member(key.as_bytes()).unwrap_or(&NULL),
@@ -87,21 +98,47 @@ impl<'a> Value<'a> {
 
 impl<'a> Members<'a> {
     fn member(&self, key: &[u8]) -> Option<&Value<'a>> {
-        if self.lengths & length_bit(key) == 0 {
+        if self.bits & bit(key) == 0 {
             return None;
         }
         self.items.iter().rev().find(|(name, _)| **name == *key).map(|(_, value)| value)
     }
 
     fn push(&mut self, key: Cow<'a, [u8]>, value: Value<'a>) {
-        self.lengths |= length_bit(&key);
+        self.bits |= bit(&key);
         self.items.push((key, value));
     }
 }
 
-/// Long keys share the last bit.
-fn length_bit(key: &[u8]) -> u64 {
-    1 << key.len().min(63)
+/// One of 64 bits by a key's length, its first byte and the one in its middle. The weights were chosen so that the keys which
+/// OpenAI's reports always have share no bit with those that few have.
+const fn bit(key: &[u8]) -> u64 {
+    let (first, middle) = match key {
+        [] => (0, 0),
+        [first, ..] => (*first as usize, byte_at(key, key.len() / 2)),
+    };
+    1 << (key.len().wrapping_add(first.wrapping_mul(2)).wrapping_add(middle.wrapping_mul(14)) % 64)
+}
+
+#[expect(clippy::indexing_slicing, reason = "`get` is not const; the place is looked at first")]
+const fn byte_at(key: &[u8], at: usize) -> usize {
+    if at < key.len() { key[at] as usize } else { 0 }
+}
+
+/// The bits of some keys, to ask [`Value::may_have`] for all of them at once.
+#[expect(clippy::indexing_slicing, reason = "iterators are not const; the loop ends at the length")]
+pub(crate) const fn bits(keys: &[&str]) -> u64 {
+    let (mut bits, mut at) = (0, 0_usize);
+    while at < keys.len() {
+        bits |= bit(keys[at].as_bytes());
+        at = at.wrapping_add(1);
+    }
+    bits
+}
+
+/// The text of a number, which is ASCII.
+pub(crate) fn ascii(digits: &[u8]) -> &str {
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 type Read<'a, T> = Option<(T, &'a [u8])>;
@@ -127,7 +164,7 @@ fn literal<'a>(raw: &'a [u8], word: &[u8], value: Value<'a>) -> Read<'a, Value<'
 fn number(raw: &[u8]) -> Read<'_, Value<'_>> {
     let end = raw.iter().position(|byte| !matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E'));
     let (digits, rest) = raw.split_at_checked(end.unwrap_or(raw.len()))?;
-    Some((Value::Number(str::from_utf8(digits).ok()?), rest))
+    Some((Value::Number(digits), rest))
 }
 
 /// Reads a string whose opening quote is already taken.
@@ -180,7 +217,7 @@ fn list(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
 }
 
 fn map(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
-    let mut members = Members { lengths: 0, items: Vec::new() };
+    let mut members = Members { bits: 0, items: Vec::new() };
     let mut rest = blank(raw);
     if let Some(rest) = rest.strip_prefix(b"}") {
         return Some((Value::Map(members), rest));

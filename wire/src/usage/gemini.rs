@@ -6,7 +6,7 @@ use tollgate_pricing::UnitKind;
 
 use super::plus;
 use super::reading::{Reading, Tally};
-use crate::json::{Count, Value};
+use crate::json::{Count, Value, ascii};
 
 pub(super) fn read(value: &Value<'_>) -> Reading {
     let mut reading = Reading::default();
@@ -71,7 +71,7 @@ impl Modality {
     fn of(entry: &Value<'_>) -> Option<Self> {
         let name = match entry.at(&["modality"]) {
             Value::Text(name) => Cow::Owned(name.to_ascii_uppercase()),
-            Value::Number(number) => Cow::Borrowed(*number),
+            Value::Number(number) => Cow::Borrowed(ascii(number)),
             _ => return None,
         };
         match &*name {
@@ -105,7 +105,7 @@ fn tier(value: &Value<'_>) -> Option<String> {
     }
     let traffic = match value.at(&["trafficType"]) {
         Value::Text(name) => name,
-        Value::Number(number) => *number,
+        Value::Number(number) => ascii(number),
         _ => return None,
     };
     let tier = match traffic {

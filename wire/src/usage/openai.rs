@@ -1,12 +1,14 @@
 //! OpenAI's report and its relatives. The spellings differ, the places hardly do: WIRE formats of some
 //! forty providers were compared.
 
+use std::array;
+
 use tollgate_pricing::{PicoUsd, UnitKind};
 
 use super::plus;
 use super::reading::{Reading, Tally, usd};
 use crate::draft::LONGEST_NAME;
-use crate::json::Value;
+use crate::json::{Value, bits};
 
 /// One tick of xAI's cost is 1e-10 USD.
 const PICO_PER_TICK: i128 = 100;
@@ -54,26 +56,58 @@ pub(super) fn read(value: &Value<'_>) -> Reading {
     usage.cache_write = tally.first(CACHE_WRITE);
     usage.cache_write_1h = tally.one(&["cache_creation", "ephemeral_1h_input_tokens"]);
     usage.reasoning = tally.first(REASONING);
-    // Of the names under which details may stand hardly more than one is there.
-    let input = INPUT_DETAILS.map(|name| value.at(&[name]));
-    let output = OUTPUT_DETAILS.map(|name| value.at(&[name]));
-    let cached = input.map(|details| details.at(&["cached_tokens_details"]));
-    usage.input_audio = tally.within(&input, "audio_tokens");
-    usage.input_image = tally.within(&input, "image_tokens");
-    usage.input_video = tally.within(&input, "video_tokens");
-    usage.output_audio = tally.within(&output, "audio_tokens");
-    usage.output_image = tally.within(&output, "image_tokens");
-    usage.cache_read_audio = tally.within(&cached, "audio_tokens");
-    usage.cache_read_image = tally.within(&cached, "image_tokens");
-    usage.citation = tally.one(&["citation_tokens"]);
+    let input = details(value, &INPUT_DETAILS);
+    let output = details(value, &OUTPUT_DETAILS);
+    if input.iter().chain(&output).any(|details| details.may_have(PARTS)) {
+        let cached = input.map(|details| details.at(&["cached_tokens_details"]));
+        usage.input_audio = tally.within(&input, "audio_tokens");
+        usage.input_image = tally.within(&input, "image_tokens");
+        usage.input_video = tally.within(&input, "video_tokens");
+        usage.output_audio = tally.within(&output, "audio_tokens");
+        usage.output_image = tally.within(&output, "image_tokens");
+        usage.cache_read_audio = tally.within(&cached, "audio_tokens");
+        usage.cache_read_image = tally.within(&cached, "image_tokens");
+    }
     let total = tally.one(&["total_tokens"]);
     settle_total(&mut reading, total);
-    count_units(&mut reading, &mut tally);
+    if value.may_have(RARE) {
+        read_rare(&mut reading, &mut tally, value);
+    }
+    reading.usage.inconsistent |= tally.odd;
+    reading
+}
+
+/// Keys of what details split tokens into.
+const PARTS: u64 = bits(&["audio_tokens", "image_tokens", "video_tokens", "cached_tokens_details"]);
+
+/// The objects that stand under these names, then nulls; hardly ever is there more than one.
+fn details<'v, 'a>(value: &'v Value<'a>, names: &[&str; 4]) -> [&'v Value<'a>; 4] {
+    let mut there = names.iter().map(|name| value.at(&[name])).filter(|details| !details.is_null());
+    array::from_fn(|_| there.next().unwrap_or(&Value::Null))
+}
+
+/// The keys that [`read_rare`] looks for: OpenAI itself and most others have none of them.
+const RARE: u64 = bits(&[
+    "citation_tokens",
+    "cost",
+    "cost_details",
+    "cost_in_usd_ticks",
+    "image_pixels",
+    "is_byok",
+    "num_search_queries",
+    "prompt_audio_seconds",
+    "search_context_size",
+    "seconds",
+    "server_side_tool_usage_details",
+    "server_tool_use_details",
+]);
+
+fn read_rare(reading: &mut Reading, tally: &mut Tally<'_, '_>, value: &Value<'_>) {
+    reading.usage.citation = tally.one(&["citation_tokens"]);
+    count_units(reading, tally);
     let size = value.text(&["search_context_size"]).filter(|size| size.len() <= LONGEST_NAME);
     reading.search_context_size = size.map(str::to_owned);
-    reading.usage.inconsistent |= tally.odd;
-    read_cost(&mut reading, value);
-    reading
+    read_cost(reading, value);
 }
 
 /// Mistral's OCR counts pages.

@@ -50,7 +50,7 @@ impl<'v, 'a> Tally<'v, 'a> {
     /// The first count under that key in these objects; null stands for one that is not there.
     #[inline(never)]
     pub(super) fn within(&mut self, objects: &[&Value<'_>], key: &str) -> Option<u64> {
-        for object in objects.iter().filter(|object| ***object != Value::Null) {
+        for object in objects.iter().filter(|object| !object.is_null()) {
             match object.count(&[key]) {
                 Count::Whole(count) => return Some(count),
                 Count::Odd => self.odd = true,
