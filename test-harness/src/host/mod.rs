@@ -141,6 +141,12 @@ impl Host {
         series.collect()
     }
 
+    /// All that the plugin has put into shared data: keys and values.
+    pub fn shared_data(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let shared = &self.store.data().shared;
+        shared.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+    }
+
     /// What the plugin has logged.
     pub fn log(&self) -> &[String] {
         &self.store.data().log
