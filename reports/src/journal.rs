@@ -128,6 +128,12 @@ impl Journal {
         Self { files, ..Self::default() }
     }
 
+    /// Adds a file behind the others, and says its place.
+    pub fn add_file(&mut self, name: &str) -> usize {
+        self.files.push(name.to_owned());
+        self.files.len().saturating_sub(1)
+    }
+
     /// Enters a chunk, and takes those calls out of it that were seen before.
     pub fn enter(&mut self, parsed: &mut Parsed<'_>) {
         let before = self.lines_of_file.get(&parsed.file).copied();

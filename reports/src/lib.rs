@@ -1,6 +1,6 @@
 //! From access logs to answers: who spent what on which feature, and whether it is right.
 //!
-//! Nothing here does I/O: a caller brings [`Chunk`]s of bytes, [`Parsed::of`] reads their lines, a [`Journal`] sees to it
+//! Nothing here opens a file: a caller brings bytes, [`Chunks`] cuts them behind lines, [`Parsed::of`] reads these, a [`Journal`] sees to it
 //! that no call counts twice, and what is left is folded into sums. Money is integers all the way.
 #![cfg_attr(
     test,
@@ -13,6 +13,7 @@
 
 pub mod allocate;
 pub mod amount;
+pub mod chunks;
 pub mod compare;
 pub mod counts;
 pub mod csv_in;
@@ -43,6 +44,7 @@ pub mod whatif;
 pub mod workflows;
 pub mod zone;
 
+pub use chunks::Chunks;
 pub use dimension::{Dimension, Lens};
 pub use fold::Fold;
 pub use journal::{Chunk, Journal, Parsed, Tally};

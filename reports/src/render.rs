@@ -6,7 +6,7 @@ mod json;
 mod text;
 
 pub use csv::csv;
-pub use html::html;
+pub use html::{fragment, html};
 pub use json::json;
 pub use text::{Width, grouped, text, usd_short};
 

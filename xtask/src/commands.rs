@@ -95,6 +95,13 @@ pub const COMMANDS: &[Command] = &[
         run: prices::run,
     },
     Command {
+        name: "web",
+        usage: "web",
+        help: "build the page that answers out of logs in a browser; prints its path as the last line\n\
+               One HTML file that needs no server: open it, drop a log. docs/reports.md says what it can do.",
+        run: web,
+    },
+    Command {
         name: "price",
         usage: "price PROVIDER MODEL [...]",
         help: "what a call costs, line by line, and where the price comes from\n\
@@ -151,6 +158,12 @@ fn envoy(args: &[String]) -> Result<(), String> {
     let version = option(args, "--version")?;
     let binary = setup::envoy(version.unwrap_or(setup::ENVOY_VERSION))?;
     println!("{}", binary.display());
+    Ok(())
+}
+
+fn web(args: &[String]) -> Result<(), String> {
+    no_arguments("web", args)?;
+    println!("{}", setup::page()?.display());
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Job, root};
 
-pub use judges::{engines, focus_validator};
+pub use judges::{engines, focus_validator, playwright};
 pub use observers::{chromium, prometheus};
 pub use sdks::sdks;
 pub use stores::stores;
@@ -73,6 +73,21 @@ pub fn build_trap_wasm() -> Result<PathBuf, String> {
         ["build", "--quiet", "--profile", "trap", "--package", "tollgate-plugin", "--features", "trap"];
     Job::cargo(build).args(["--target", WASM_TARGET]).run()?;
     Ok(target_dir().join(WASM_TARGET).join("trap/tollgate.wasm"))
+}
+
+/// Builds the page that answers out of logs in a browser, and returns its path.
+pub fn page() -> Result<PathBuf, String> {
+    wasm_target()?;
+    println!("building the page");
+    let module = ["build", "--quiet", "--release", "--package", "tollgate-web", "--target", WASM_TARGET];
+    Job::cargo(module).run()?;
+    Job::cargo(["build", "--quiet", "--package", "tollgate-page"]).run()?;
+    let folder = target_dir().join("web");
+    fs::create_dir_all(&folder).map_err(|error| format!("cannot make `{}`: {error}", folder.display()))?;
+    let (module, page) =
+        (target_dir().join(WASM_TARGET).join("release/tollgate_web.wasm"), folder.join("tollgate.html"));
+    Job::new(target_dir().join("debug/tollgate-page")).args([&module, &page]).run()?;
+    Ok(page)
 }
 
 /// Makes sure that rustc can build for wasm.

@@ -65,7 +65,14 @@ fn judges(report: &mut Report) -> Tools {
     let engines = report.value("set up DuckDB and ClickHouse", setup::engines);
     // It wants a Python that not every machine has: its test then says that it did not run.
     let focus = setup::focus_validator().map_err(|why| println!("charges are not validated: {why}")).ok();
-    let judges = [("TOLLGATE_ENGINES", engines), ("TOLLGATE_FOCUS", focus)];
+    let page = report.value("build the page", setup::page);
+    let playwright = report.value("set up Playwright and axe", setup::playwright);
+    let judges = [
+        ("TOLLGATE_ENGINES", engines),
+        ("TOLLGATE_FOCUS", focus),
+        ("TOLLGATE_PAGE", page),
+        ("TOLLGATE_PLAYWRIGHT", playwright),
+    ];
     judges.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
 }
 

@@ -9,7 +9,7 @@ use tollgate_reports::render::grouped;
 use tollgate_reports::{Chunk, Fold, Form, Journal, LineReader, Parsed};
 
 use crate::args::Failure;
-use crate::input::{self, Source};
+use crate::input;
 
 /// What to read.
 #[derive(Clone, Debug, Default)]
@@ -106,8 +106,9 @@ fn feed(files: &[String], sender: SyncSender<(u64, Chunk)>, quiet: bool) -> Resu
     let mut bytes = 0_u128;
     let mut turn = 0;
     for (place, name) in files.iter().enumerate() {
-        let mut source = Source::open(name, place).map_err(Failure::Failed)?;
-        while let Some(chunk) = source.next().map_err(Failure::Failed)? {
+        let mut source = input::open(name, place).map_err(Failure::Failed)?;
+        let failed = |error: std::io::Error| Failure::Failed(format!("`{name}`: {error}"));
+        while let Some(chunk) = source.next_chunk().map_err(failed)? {
             bytes += chunk.bytes.len() as u128;
             if sender.send((turn, chunk)).is_err() {
                 return Ok(());
@@ -123,6 +124,9 @@ fn feed(files: &[String], sender: SyncSender<(u64, Chunk)>, quiet: bool) -> Resu
                     files.len()
                 );
             }
+        }
+        if source.is_cut() {
+            eprintln!("`{name}` ends in the middle: it is still written, or was cut");
         }
     }
     Ok(())

@@ -13,29 +13,43 @@ const MAX_ROWS: usize = 2_000;
 
 const STYLE: &str = include_str!("html/style.css");
 
-/// Spells a document.
+/// Spells a document as a page.
 pub fn html(document: &Document) -> String {
     let title = escaped(&document.title);
-    let facts: String = document.facts.iter().map(|fact| format!("<li>{}</li>\n", escaped(fact))).collect();
-    let notes: String = document.notes.iter().map(|note| format!("<li>{}</li>\n", escaped(note))).collect();
-    let links: String = document
-        .sheets
-        .iter()
-        .map(|sheet| format!("<a href=\"#{}\">{}</a>\n", escaped(sheet.name), escaped(&sheet.title)))
-        .collect();
-    let sheets: String = document.sheets.iter().map(section).collect();
-    let notes = if notes.is_empty() {
-        notes
-    } else {
-        format!("<h2>Notes</h2>\n<ul class=\"notes\">\n{notes}</ul>\n")
-    };
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<header>\n<h1>{title}</h1>\n<ul class=\"facts\">\n{facts}</ul>\n<nav aria-label=\"Tables\">\n{links}</nav>\n\
-         </header>\n<main>\n{sheets}{notes}</main>\n</body>\n</html>\n"
+         <body>\n<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n{}</main>\n</body>\n</html>\n",
+        head(document),
+        body(document)
     )
+}
+
+/// Spells a document as a part of another page: all but its title.
+pub fn fragment(document: &Document) -> String {
+    head(document) + &body(document)
+}
+
+/// What is to be read first, and where the tables are.
+fn head(document: &Document) -> String {
+    let facts: String = document.facts.iter().map(|fact| format!("<li>{}</li>\n", escaped(fact))).collect();
+    let link =
+        |sheet: &Sheet| format!("<a href=\"#{}\">{}</a>\n", escaped(sheet.name), escaped(&sheet.title));
+    let links: String = document.sheets.iter().map(link).collect();
+    let facts = if facts.is_empty() { facts } else { format!("<ul class=\"facts\">\n{facts}</ul>\n") };
+    let links =
+        if links.is_empty() { links } else { format!("<nav aria-label=\"Tables\">\n{links}</nav>\n") };
+    facts + &links
+}
+
+fn body(document: &Document) -> String {
+    let sheets: String = document.sheets.iter().map(section).collect();
+    let notes: String = document.notes.iter().map(|note| format!("<li>{}</li>\n", escaped(note))).collect();
+    if notes.is_empty() {
+        return sheets;
+    }
+    format!("{sheets}<h2>Notes</h2>\n<ul class=\"notes\">\n{notes}</ul>\n")
 }
 
 fn section(sheet: &Sheet) -> String {

@@ -12,6 +12,14 @@ const ENGINES: [&str; 3] = ["duckdb==2.0.0", "chdb==4.4.0", "sqlglot==18.17.0"];
 /// it asks for.
 const FOCUS: [&str; 2] = ["focus-validator==2.2.1", "pyarrow==18.1.0"];
 
+/// Drives a browser as a person would, and looks for what keeps people with disabilities out. The browser is another matter.
+const PERSONS: [&str; 2] = ["playwright==1.65.2", "axe-playwright-python==0.1.8"];
+
+/// Makes sure that Playwright and axe are there, and returns the folder for `PYTHONPATH`.
+pub fn playwright() -> Result<PathBuf, String> {
+    fetch("python3", &PERSONS)
+}
+
 /// Makes sure that the engines are there, and returns the folder for `PYTHONPATH`.
 pub fn engines() -> Result<PathBuf, String> {
     fetch("python3", &ENGINES)
