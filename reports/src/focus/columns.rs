@@ -112,53 +112,101 @@ impl Cell {
 
 /// The cells of a charge, in the order of the columns. `InvoiceId` stays empty, since the log knows of no invoice.
 pub fn row(account: &Account, key: &Key, charge: &Charge) -> [Cell; 50] {
-    let text = |text: &str| Cell::Text(text.to_owned());
-    let is_tokens = TokenKind::from_name(&key.meter).is_some();
-    let unit = if is_tokens { "Tokens" } else { "Units" };
+    let told = Told::of(key, charge);
+    let parts = [
+        of_the_bill(account, key, &told).to_vec(),
+        of_the_charge(key, &told).to_vec(),
+        of_the_price(&told).to_vec(),
+        of_the_service(key, &told).to_vec(),
+        of_the_customer(account, key, charge).to_vec(),
+    ];
+    let mut all = parts.into_iter().flatten();
+    std::array::from_fn(|_| all.next().unwrap_or(Cell::None))
+}
+
+/// What several columns tell.
+struct Told {
+    billed: Cell,
+    list: Cell,
+    quantity: Cell,
+    unit: &'static str,
+    /// The price of one unit, as billed and as listed.
+    contracted_price: Cell,
+    list_price: Cell,
+    meter: String,
+    sku: String,
+}
+
+impl Told {
+    fn of(key: &Key, charge: &Charge) -> Self {
+        let is_tokens = TokenKind::from_name(&key.meter).is_some();
+        Self {
+            billed: Cell::Decimal(charge.billed),
+            list: Cell::Decimal(charge.list),
+            quantity: quantity(charge.quantity),
+            unit: if is_tokens { "Tokens" } else { "Units" },
+            contracted_price: price(key.unit_price, charge.billed, charge.quantity),
+            list_price: price(key.list_unit_price, charge.list, charge.quantity),
+            meter: words(&key.meter, is_tokens),
+            sku: format!("{}/{}", key.provider, key.model),
+        }
+    }
+}
+
+/// `BilledCost` to `BillingPeriodStart`.
+fn of_the_bill(account: &Account, key: &Key, told: &Told) -> [Cell; 7] {
     let (month, next_month) = month_of(key.start);
-    let (billed, list) = (Cell::Decimal(charge.billed), Cell::Decimal(charge.list));
-    let quantity = quantity(charge.quantity);
-    let contracted_price = price(key.unit_price, charge.billed, charge.quantity);
-    let list_price = price(key.list_unit_price, charge.list, charge.quantity);
-    let sku = format!("{}/{}", key.provider, key.model);
-    let meter = words(&key.meter, is_tokens);
-    let region = || key.region.clone().map_or(Cell::None, Cell::Text);
-    let tags: Json = key.tags.as_deref().and_then(|tags| serde_json::from_str(tags).ok()).unwrap_or_default();
-    let sub_account = || tags.get(&account.sub_account).and_then(Json::as_str).map_or(Cell::None, &text);
-    let details = json!({"x_ModelName": key.model, "x_TokenType": key.meter, "x_Operation": key.operation});
-    let columns_of_cost = [
-        billed.clone(),
+    [
+        told.billed.clone(),
         text(&account.id),
         text(&account.name),
         text("Organization"),
         text("USD"),
         Cell::Second(next_month),
         Cell::Second(month),
+    ]
+}
+
+/// `ChargeCategory` to `ListUnitPrice`.
+fn of_the_charge(key: &Key, told: &Told) -> [Cell; 16] {
+    [
         text("Usage"),
         Cell::None,
-        Cell::Text(format!("{} {meter}, {}", key.model, key.operation)),
+        Cell::Text(format!("{} {}, {}", key.model, told.meter, key.operation)),
         text("Usage-Based"),
         Cell::Second(key.start.saturating_add(86_400)),
         Cell::Second(key.start),
         Cell::None,
-        quantity.clone(),
-        text(unit),
-        billed.clone(),
-        contracted_price.clone(),
-        billed.clone(),
+        told.quantity.clone(),
+        text(told.unit),
+        told.billed.clone(),
+        told.contracted_price.clone(),
+        told.billed.clone(),
         Cell::None,
         text(&key.provider),
-        list,
-        list_price.clone(),
+        told.list.clone(),
+        told.list_price.clone(),
+    ]
+}
+
+/// `PricingCategory` to `PricingUnit`.
+fn of_the_price(told: &Told) -> [Cell; 7] {
+    [
         text("Standard"),
-    ];
-    let columns_of_usage = [
         text("USD"),
-        contracted_price,
-        billed,
-        list_price,
-        quantity,
-        text(unit),
+        told.contracted_price.clone(),
+        told.billed.clone(),
+        told.list_price.clone(),
+        told.quantity.clone(),
+        text(told.unit),
+    ]
+}
+
+/// `ProviderName` to `SkuPriceId`.
+fn of_the_service(key: &Key, told: &Told) -> [Cell; 14] {
+    let region = || key.region.clone().map_or(Cell::None, Cell::Text);
+    let details = json!({"x_ModelName": key.model, "x_TokenType": key.meter, "x_Operation": key.operation});
+    [
         text(&key.provider),
         text(&key.provider),
         region(),
@@ -169,19 +217,29 @@ pub fn row(account: &Account, key: &Key, charge: &Charge) -> [Cell; 50] {
         text("AI and Machine Learning"),
         Cell::Text(format!("{} API", key.provider)),
         text("Generative AI"),
-        text(&sku),
-        Cell::Text(meter),
+        text(&told.sku),
+        text(&told.meter),
         Cell::Text(details.to_string()),
-        Cell::Text(format!("{sku}/{}", key.meter)),
+        Cell::Text(format!("{}/{}", told.sku, key.meter)),
+    ]
+}
+
+/// `SubAccountId` to the end.
+fn of_the_customer(account: &Account, key: &Key, charge: &Charge) -> [Cell; 6] {
+    let tags: Json = key.tags.as_deref().and_then(|tags| serde_json::from_str(tags).ok()).unwrap_or_default();
+    let sub_account = || tags.get(&account.sub_account).and_then(Json::as_str).map_or(Cell::None, text);
+    [
         sub_account(),
         sub_account(),
         key.tags.clone().map_or(Cell::None, Cell::Text),
         text(&key.model),
         text(&key.meter),
         Cell::Count(i64::try_from(charge.calls).unwrap_or(i64::MAX)),
-    ];
-    let mut all = columns_of_cost.into_iter().chain(columns_of_usage);
-    std::array::from_fn(|_| all.next().unwrap_or(Cell::None))
+    ]
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
 }
 
 /// `cache_read` is `Cache Read Tokens`.
