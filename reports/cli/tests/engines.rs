@@ -88,3 +88,34 @@ fn engines_and_report_agree() {
     }
     std::fs::remove_dir_all(folder).expect("the folder of the test is removed");
 }
+
+/// Of `tables.sql` and `vector.yaml`: lines are sent as they are, and ClickHouse makes calls of them.
+#[test]
+fn a_log_that_is_shipped_says_what_the_report_says() {
+    let Some(packages) = std::env::var_os("TOLLGATE_ENGINES") else {
+        return println!(
+            "not tested: TOLLGATE_ENGINES names no folder of ClickHouse; run `cargo xtask test`"
+        );
+    };
+    let folder = std::env::temp_dir().join(format!("tollgate-shipped-{}", std::process::id()));
+    let (_, report) = prepare(&folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let place = |path: &str| root.join("envoy-config").join(path);
+    let vector = std::fs::read_to_string(place("clickhouse/vector.yaml")).expect("there is a configuration");
+    assert!(vector.contains("table: tollgate_lines") && vector.contains("skip_unknown_fields: true"));
+    let mut python = Command::new("python3");
+    python.arg(root.join("reports/cli/tests/engines.py")).arg("shipped").arg(place("sql/clickhouse.sql"));
+    python.arg(folder.join("access.log")).arg(place("clickhouse/tables.sql"));
+    let answer = run(python.env("PYTHONPATH", &packages).current_dir(&folder));
+    let answer: Value = serde_json::from_str(&answer).expect("the engine's answer is JSON");
+    let sums = ["calls", "cost_usd", "input_tokens", "output_tokens", "refused_calls"];
+    for (view, by) in [("feature", "feature"), ("team", "team"), ("customer", "customer"), ("trend", "day")] {
+        let columns = [&[by][..], &sums].concat();
+        assert_eq!(rows(&answer[view], &columns), rows(&report["sheets"][view], &columns), "{view}");
+    }
+    let flows = ["feature", "workflows", "calls", "cost_usd", "p50_usd", "p95_usd", "max_usd"];
+    assert_eq!(rows(&answer["workflow"], &flows), rows(&report["sheets"]["workflow"], &flows));
+    // The health check, and the line that is none.
+    assert_eq!(rows(&answer["other"], &["is_json", "lines"]), [["0", "1"], ["1", "1"]]);
+    std::fs::remove_dir_all(folder).expect("the folder of the test is removed");
+}
