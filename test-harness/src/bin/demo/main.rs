@@ -26,7 +26,7 @@ use tollgate_test_harness::stats::Series;
 use tollgate_test_harness::upstream::Upstream;
 
 use stand_in::Usage;
-use traffic::{CALLS, Call};
+use traffic::{AGENTS, AGENTS_USD, CALLS, Call, Outcome};
 
 /// A call and what came of it.
 pub struct Done {
@@ -68,7 +68,7 @@ fn demo(once: bool) -> Result<Vec<String>, Error> {
     let done = CALLS.iter().map(|call| send(call, &mut envoy)).collect::<Result<Vec<Done>, Error>>()?;
     report::calls(&done);
     done.first().into_iter().for_each(report::one_line);
-    done.iter().filter(|one| one.call.team.is_none()).for_each(report::refusal);
+    done.iter().filter(|one| one.response.status != 200).for_each(report::refusal);
     let series = settled_series(&envoy, &done)?;
     let mut missing: Vec<String> = done.iter().flat_map(missing_in_call).collect();
     missing.extend(views::report(&envoy, &series, &done)?);
@@ -103,7 +103,7 @@ fn path(variable: &str) -> Result<PathBuf, Error> {
         .ok_or_else(|| Error::File(format!("`{variable}` is not set; run `cargo xtask demo`")))
 }
 
-/// Like the quickstart's configuration, but nobody may call without naming the team that pays.
+/// Like the quickstart's configuration, but nobody may call without naming the team that pays, and one team has a small budget.
 fn policy() -> Value {
     json!({
         "tags": {
@@ -113,6 +113,11 @@ fn policy() -> Value {
             "workflow": {"from": [{"header": "x-workflow-id"}, {"baggage": "workflow"}]},
             "environment": {"value": "demo"}
         },
+        "quotas": [{
+            "name": "agents-month", "when": {"team": AGENTS}, "limit": {"usd": AGENTS_USD}, "window": "month", "scope": "process",
+            "steps": [{"at": 50, "do": "warn"}, {"at": 90, "do": {"downgrade": {"to": "gpt-4.1-mini"}}}],
+            "reserve": {"output": 60}
+        }],
         "emit": {
             "views": [["provider", "model", "operation"], ["team"], ["feature"], ["customer"], ["workflow"]]
         },
@@ -151,10 +156,11 @@ const VIEWS: usize = 5;
 
 fn missing_in_call(done: &Done) -> Vec<String> {
     let record = record(&done.log);
-    let expected = match done.call.team {
-        Some(team) => expected_of_paid(done, team),
-        None => {
-            vec![("tollgate.decision.action", json!("deny")), ("tollgate.cost.status", json!("not_sent"))]
+    let (status, expected) = match done.call.outcome {
+        Outcome::Answered { model, action } => (200, expected_of_answered(done, model, action)),
+        Outcome::Refused { status } => {
+            let denied = ("tollgate.decision.action", json!("deny"));
+            (status, vec![denied, ("tollgate.cost.status", json!("not_sent"))])
         }
     };
     let what = format!("{} {}", done.call.model, done.call.question);
@@ -163,25 +169,25 @@ fn missing_in_call(done: &Done) -> Vec<String> {
         .filter(|(key, value)| !field(record, key).is_some_and(|got| same(got, value)))
         .map(|(key, value)| format!("{what}: `{key}` is {:?}, expected {value}", field(record, key)))
         .collect();
-    let status = if done.call.team.is_some() { 200 } else { 400 };
     if done.response.status != status {
         missing.push(format!("{what}: status {}, expected {status}", done.response.status));
     }
-    if done.call.team.is_some() && cost(done).is_none() {
+    if status == 200 && cost(done).is_none() {
         missing.push(format!("{what}: no exact cost"));
     }
     missing
 }
 
-fn expected_of_paid(done: &Done, team: &str) -> Vec<(&'static str, Value)> {
+fn expected_of_answered(done: &Done, model: &str, action: &str) -> Vec<(&'static str, Value)> {
     let usage = Usage::of(&done.call.body());
     vec![
-        ("gen_ai.response.model", json!(done.call.model)),
+        ("gen_ai.response.model", json!(model)),
+        ("tollgate.decision.action", json!(action)),
         ("gen_ai.usage.input_tokens", json!(usage.input)),
         ("gen_ai.usage.output_tokens", json!(usage.output)),
         ("gen_ai.usage.cache_read.input_tokens", json!(usage.cached)),
         ("tollgate.cost.status", json!("priced")),
-        ("tollgate.tags.team", json!(team)),
+        ("tollgate.tags.team", json!(done.call.team)),
         ("tollgate.tags.feature", json!(done.call.feature)),
     ]
 }

@@ -53,11 +53,21 @@ pub fn one_line(done: &Done) {
     println!("{}", indented(&serde_json::to_string_pretty(&done.log).unwrap_or_default()));
 }
 
-/// What the refused client got.
+/// What a refused client got.
 pub fn refusal(done: &Done) {
     let response = &done.response;
-    println!("\nThe call without a team was refused; in the dialect of its SDK it got:\n");
-    println!("  HTTP {} {}", response.status, response.headers.text("content-type").unwrap_or_default());
+    match done.call.team {
+        Some(team) => {
+            println!(
+                "\nThe budget of team `{team}` ran out: a warning, a cheaper model, then a refusal, and no hammering:\n"
+            )
+        }
+        None => println!("\nThe call without a team was refused; in the dialect of its SDK it got:\n"),
+    }
+    println!("  HTTP {}", response.status);
+    for name in ["content-type", "retry-after", "x-should-retry"] {
+        response.headers.text(name).into_iter().for_each(|value| println!("  {name}: {value}"));
+    }
     println!("{}", indented(&String::from_utf8_lossy(&response.body)));
 }
 

@@ -17,17 +17,33 @@ pub struct Call {
     pub dialect: Dialect,
     pub model: &'static str,
     pub streamed: bool,
-    /// Nothing: the call that is refused.
+    /// Nothing: a call that is refused for it.
     pub team: Option<&'static str>,
     pub feature: &'static str,
     pub question: &'static str,
+    pub outcome: Outcome,
+}
+
+/// What must become of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is answered by this model, and the record says that much of the decision.
+    Answered { model: &'static str, action: &'static str },
+    /// It is refused with this status.
+    Refused { status: u16 },
 }
 
 const MINI: &str = "gpt-4.1-mini";
 const HAIKU: &str = "claude-haiku-4-5";
 const FLASH: &str = "gemini-2.5-flash";
 
-/// A small mixed traffic: three providers, streamed and not, and one call without a team.
+const LARGE: &str = "gpt-4.1";
+
+/// Whose budget runs out, and how much it is in USD.
+pub const AGENTS: &str = "agents";
+pub const AGENTS_USD: &str = "0.0016";
+
+/// A small mixed traffic: three providers, streamed and not, a budget that runs out on the way, and one call without a team.
 pub const CALLS: &[Call] = &[
     call(Dialect::OpenAi, MINI, false, "search", "answers", "Why is the sky blue?"),
     call(Dialect::OpenAi, MINI, true, "search", "answers", "Why is the sky red in the evening?"),
@@ -42,9 +58,17 @@ pub const CALLS: &[Call] = &[
     call(Dialect::Anthropic, HAIKU, true, "support", "replies", "Answer the ticket about the printer."),
     call(Dialect::Gemini, FLASH, false, "ads", "headlines", "Three headlines for blue umbrellas."),
     call(Dialect::Gemini, FLASH, true, "ads", "headlines", "Three more, shorter."),
-    call(Dialect::OpenAi, "gpt-4.1", false, "support", "replies", "Say it again, politely."),
+    call(Dialect::OpenAi, LARGE, false, "support", "replies", "Say it again, politely."),
     call(Dialect::Gemini, FLASH, true, "search", "answers", "And the sea?"),
-    Call { team: None, ..call(Dialect::OpenAi, MINI, false, "", "answers", "Who pays for this?") },
+    of_agents(Outcome::Answered { model: LARGE, action: "allow" }),
+    of_agents(Outcome::Answered { model: LARGE, action: "warn" }),
+    of_agents(Outcome::Answered { model: MINI, action: "downgrade" }),
+    of_agents(Outcome::Refused { status: 429 }),
+    Call {
+        team: None,
+        outcome: Outcome::Refused { status: 400 },
+        ..call(Dialect::OpenAi, MINI, false, "", "answers", "Who pays for this?")
+    },
 ];
 
 const fn call(
@@ -55,7 +79,13 @@ const fn call(
     feature: &'static str,
     question: &'static str,
 ) -> Call {
-    Call { dialect, model, streamed, team: Some(team), feature, question }
+    let outcome = Outcome::Answered { model, action: "allow" };
+    Call { dialect, model, streamed, team: Some(team), feature, question, outcome }
+}
+
+/// The same call again and again: what becomes of it depends on what is left.
+const fn of_agents(outcome: Outcome) -> Call {
+    Call { outcome, ..call(Dialect::OpenAi, LARGE, false, AGENTS, "digests", "Summarise this page.") }
 }
 
 impl Call {
