@@ -1,13 +1,16 @@
-//! Prices that one worker fetches while it runs: when to ask, what to ask, and what becomes of the answer.
+//! Prices and policy that one worker fetches while it runs: when to ask, what to ask, and what becomes of the answer.
 
-use crate::refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
+use crate::refresh::{MAX_CATALOGUE_BYTES, PolicyFile, parse_catalogue};
 use std::sync::Arc;
+use tollgate_policy::ConfigError;
 use tollgate_pricing::Refreshed;
 use tollgate_record::Timestamp;
 
-/// `pricing.refresh`: where prices come from while the filter runs.
+/// `pricing.refresh` or `policy.refresh`: where a file comes from while the filter runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PriceSource {
+pub struct FeedSource {
+    /// What is in the file.
+    pub kind: FeedKind,
     /// A cluster of the proxy.
     pub cluster: String,
     /// The host that the request names.
@@ -20,18 +23,56 @@ pub struct PriceSource {
     pub timeout_ms: u32,
 }
 
-impl PriceSource {
-    /// Whether both lead to the same file.
-    fn is_same_file(&self, other: &Self) -> bool {
-        (&self.cluster, &self.host, &self.path) == (&other.cluster, &other.host, &other.path)
+/// What a file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedKind {
+    /// Rates that go before the compiled-in ones.
+    Prices,
+    /// Quotas, routes and limits that take the place of the configuration's.
+    Policy,
+}
+
+impl FeedKind {
+    /// The `kind` under which failures are counted.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prices => "prices",
+            Self::Policy => "policy",
+        }
     }
 }
 
-/// The prices of one source in one worker. They outlive a configuration, so that a reload that keeps the source keeps them.
+impl FeedSource {
+    /// Whether both lead to the same file.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.kind, &self.cluster, &self.host, &self.path)
+            == (other.kind, &other.cluster, &other.host, &other.path)
+    }
+}
+
+/// What a file brought.
+#[derive(Clone, Debug)]
+pub enum Brought {
+    /// Prices.
+    Prices(Arc<Refreshed>),
+    /// A policy.
+    Policy(Arc<PolicyFile>),
+}
+
+impl Brought {
+    fn version(&self) -> &str {
+        match self {
+            Self::Prices(prices) => prices.version(),
+            Self::Policy(policy) => policy.version(),
+        }
+    }
+}
+
+/// The file of one source in one worker. It outlives a configuration, so that a reload that keeps the source keeps what has come.
 #[derive(Debug)]
-pub struct PriceFeed {
-    source: PriceSource,
-    prices: Option<Arc<Refreshed>>,
+pub struct Feed {
+    source: FeedSource,
+    brought: Option<Brought>,
     etag: Option<String>,
     due_ms: u64,
     asked: Option<Asked>,
@@ -50,10 +91,10 @@ struct Asked {
 /// What an answer means.
 #[derive(Clone, Debug)]
 pub enum Arrival {
-    /// The prices are those that are in use.
+    /// The file says what is in use.
     Same,
-    /// These go before the compiled-in ones from now on.
-    Fresh(Arc<Refreshed>),
+    /// This holds from now on.
+    Fresh(Brought),
     /// It is of no use, for this reason; what is in use stays. `First` of its kind in a row.
     Useless(String, Streak),
 }
@@ -74,14 +115,14 @@ const GRACE_MS: u64 = 1_000;
 /// Longer validators are not kept.
 const LONGEST_ETAG: usize = 512;
 
-impl PriceFeed {
+impl Feed {
     /// A feed that asks at its first occasion.
-    pub fn new(source: PriceSource) -> Self {
-        Self { source, prices: None, etag: None, due_ms: 0, asked: None, failures: 0 }
+    pub fn new(source: FeedSource) -> Self {
+        Self { source, brought: None, etag: None, due_ms: 0, asked: None, failures: 0 }
     }
 
     /// Takes over another configuration of the same file; `false` if it is about another one.
-    pub fn follow(&mut self, source: &PriceSource) -> bool {
+    pub fn follow(&mut self, source: &FeedSource) -> bool {
         let same = self.source.is_same_file(source);
         if same && self.source != *source {
             self.source = source.clone();
@@ -90,14 +131,26 @@ impl PriceFeed {
         same
     }
 
-    /// Whether this feed brings the prices of `source`.
-    pub fn serves(&self, source: &PriceSource) -> bool {
+    /// Whether this feed brings the file of `source`.
+    pub fn serves(&self, source: &FeedSource) -> bool {
         self.source.is_same_file(source)
     }
 
+    /// Where the file comes from.
+    pub fn source(&self) -> &FeedSource {
+        &self.source
+    }
+
     /// What came last and was good.
-    pub fn prices(&self) -> Option<&Arc<Refreshed>> {
-        self.prices.as_ref()
+    pub fn brought(&self) -> Option<&Brought> {
+        self.brought.as_ref()
+    }
+
+    /// What came last does not fit the configuration that asks for it now: the file is read anew when it comes again.
+    pub fn forget(&mut self) {
+        self.brought = None;
+        self.etag = None;
+        self.due_ms = 0;
     }
 
     /// Asks, if it is time. `send` performs a GET with the headers that it is given, and gives the number under which
@@ -105,7 +158,7 @@ impl PriceFeed {
     pub fn ask(
         &mut self,
         now: Timestamp,
-        send: impl FnOnce(&PriceSource, &[(&str, &str)]) -> Option<u32>,
+        send: impl FnOnce(&FeedSource, &[(&str, &str)]) -> Option<u32>,
     ) -> Option<Arrival> {
         let now_ms = millis(now);
         if let Some(asked) = self.asked {
@@ -145,27 +198,32 @@ impl PriceFeed {
         self.asked.is_some_and(|asked| asked.token == token)
     }
 
-    /// Takes the answer that [`PriceFeed::waits_for`]; no status: none came in time. `read` gives the body, which has
-    /// `size` bytes.
+    /// Takes the answer that [`Feed::waits_for`]; no status: none came in time. `read` gives the body, which has
+    /// `size` bytes; `apply` puts to use what is in it, or says why it cannot be.
     pub fn answered(
         &mut self,
         status: Option<u16>,
         etag: Option<&str>,
         size: usize,
         read: impl FnOnce() -> Vec<u8>,
+        apply: impl FnOnce(&Brought) -> Result<(), ConfigError>,
         now: Timestamp,
     ) -> Arrival {
         self.asked = None;
         let why = match status {
-            Some(304) if self.prices.is_some() => {
+            Some(304) if self.brought.is_some() => {
                 self.rest(now);
                 return Arrival::Same;
             }
             Some(200) if size > MAX_CATALOGUE_BYTES => {
                 format!("{size} bytes are more than {MAX_CATALOGUE_BYTES}")
             }
-            Some(200) => match parse_catalogue(&read()) {
-                Ok(prices) => return self.take(prices, etag, now),
+            Some(200) => match self.take(&read(), apply) {
+                Ok(fresh) => {
+                    self.rest(now);
+                    self.etag = etag.filter(|etag| etag.len() <= LONGEST_ETAG).map(str::to_owned);
+                    return fresh.map_or(Arrival::Same, Arrival::Fresh);
+                }
                 Err(error) => error.to_string(),
             },
             Some(status) => format!("HTTP status {status}"),
@@ -174,15 +232,22 @@ impl PriceFeed {
         self.failed(now, why)
     }
 
-    fn take(&mut self, prices: Refreshed, etag: Option<&str>, now: Timestamp) -> Arrival {
-        self.rest(now);
-        self.etag = etag.filter(|etag| etag.len() <= LONGEST_ETAG).map(str::to_owned);
-        if self.prices.as_ref().is_some_and(|known| known.version() == prices.version()) {
-            return Arrival::Same;
+    /// Reads a file and puts it to use, unless it says what is in use.
+    fn take(
+        &mut self,
+        body: &[u8],
+        apply: impl FnOnce(&Brought) -> Result<(), ConfigError>,
+    ) -> Result<Option<Brought>, ConfigError> {
+        let brought = match self.source.kind {
+            FeedKind::Prices => Brought::Prices(Arc::new(parse_catalogue(body)?)),
+            FeedKind::Policy => Brought::Policy(Arc::new(PolicyFile::parse(body)?)),
+        };
+        if self.brought.as_ref().is_some_and(|known| known.version() == brought.version()) {
+            return Ok(None);
         }
-        let prices = Arc::new(prices);
-        self.prices = Some(Arc::clone(&prices));
-        Arrival::Fresh(prices)
+        apply(&brought)?;
+        self.brought = Some(brought.clone());
+        Ok(Some(brought))
     }
 
     /// Waits as long as is configured, less up to a tenth, so that workers that started together do not ask together for ever.

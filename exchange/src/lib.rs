@@ -41,17 +41,17 @@ pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
 pub use exchange::{Exchange, HeaderEdit, Start, Step, Unmetered};
-pub use feed::{Arrival, PriceFeed, PriceSource, Streak};
+pub use feed::{Arrival, Brought, Feed, FeedKind, FeedSource, Streak};
 pub use head::{Head, HeaderPairs};
 pub use inventory::{InventoryBatch, Metered};
 pub use outbox::Outbox;
 pub use plan::Rewritten;
-pub use refresh::{MAX_CATALOGUE_BYTES, parse_catalogue};
+pub use refresh::{MAX_CATALOGUE_BYTES, PolicyFile, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};
 pub use stats::{Gauges, MetricKind, MetricSink, SeriesPlaces, Stats};
 pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission};
-/// Prices that have arrived, as [`PriceFeed`] hands them on.
+/// Prices that have arrived, as [`Feed`] hands them on.
 pub use tollgate_pricing::Refreshed;
 /// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.
 pub use tollgate_wire::PrintKey;

@@ -1,8 +1,10 @@
-//! Prices that arrive while the filter runs: from the bytes of a file to prices that cannot be wrong.
+//! What arrives while the filter runs: from the bytes of a file to prices that cannot be wrong, or to a policy.
 
+mod policy;
 mod read;
 
-use serde_json::Value;
+pub use policy::PolicyFile;
+
 use tollgate_policy::ConfigError;
 use tollgate_pricing::Refreshed;
 
@@ -19,15 +21,14 @@ pub fn parse_catalogue(json: &[u8]) -> Result<Refreshed, ConfigError> {
         let problem = format!("`{}` bytes are more than {MAX_CATALOGUE_BYTES}", json.len());
         return Err(ConfigError::new("", problem));
     }
-    let value: Value = serde_json::from_slice(json)
-        .map_err(|error| ConfigError::new("", format!("not valid JSON: {error}")))?;
-    let files = read::files(&value)?;
+    let files = read::files(&crate::config::json(json)?)?;
     Refreshed::new(&files).map_err(|error| ConfigError::new(error.path, error.why.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn model(fields: &str) -> String {
         format!(

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use tollgate_exchange::{AnsweredBy, Exchange, Finish, Head, HeaderPairs, Rules, Start, parse_catalogue};
+use tollgate_exchange::{
+    AnsweredBy, Exchange, Finish, Head, HeaderPairs, PolicyFile, Rules, Start, parse_catalogue,
+};
 use tollgate_policy::ReservationId;
 use tollgate_record::{Record, Timestamp};
 use tollgate_wire::{End, Ended};
@@ -46,6 +48,31 @@ fn a_call_under_way_keeps_the_prices_that_it_began_with() {
     assert_eq!((&old.price_version, &new.price_version), (&before.price_version, &after.price_version));
     assert_ne!(old.price_version, new.price_version);
     assert_eq!(old.config_version, new.config_version, "the configuration is the same");
+}
+
+/// A policy is checked against the configuration that it arrives for, and its rules stand in the place of the configured ones.
+#[test]
+fn a_policy_is_compiled_as_if_it_were_configured() {
+    let configuration = br#"{
+        "tags": {"team": {"from": [{"header": "x-team"}]}},
+        "quotas": [{"name": "old", "limit": {"requests": 1}, "window": "day"}],
+        "limits": [{"max_output_tokens": 5}]
+    }"#;
+    let compile = |policy: &str| {
+        let file = PolicyFile::parse(policy.as_bytes()).unwrap();
+        Rules::compile_with(configuration, Some(&file)).map_err(|error| error.to_string())
+    };
+    let quota = |per: &str| {
+        format!(r#"{{"quotas":[{{"name":"new","per":["{per}"],"limit":{{"requests":2}},"window":"day"}}]}}"#)
+    };
+    let (before, after) = (Rules::compile(configuration).unwrap(), compile(&quota("team")).unwrap());
+    let names = |rules: &Rules| rules.quotas.iter().map(|quota| quota.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&before), names(&after)), (vec!["old".to_owned()], vec!["new".to_owned()]));
+    assert_eq!((after.limits.len(), before.version == after.version), (1, false));
+    let none = compile(r#"{"quotas":[],"limits":[]}"#).unwrap();
+    assert!(none.quotas.is_empty() && none.limits.is_empty());
+    let error = compile(&quota("tenant")).map(|_| ()).unwrap_err();
+    assert!(error.starts_with("quotas[0].per[0]: unknown tag `tenant`, expected one of "), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the exchange asks of a host, on top of the ABI.
 
 use crate::abi::{self, Headers, Map};
-use tollgate_exchange::{AdminAnswer, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink, PriceSource};
+use tollgate_exchange::{AdminAnswer, FeedSource, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
 use tollgate_policy::{SharedStore, StoreFailure, Swap};
 use tollgate_record::Timestamp;
 
@@ -51,8 +51,8 @@ pub fn send(call: &HttpCall) -> Option<u32> {
     abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()
 }
 
-/// Asks for a price file; the number under which its answer will come.
-pub fn fetch(source: &PriceSource, headers: &[(&str, &str)]) -> Option<u32> {
+/// Asks for a file; the number under which its answer will come.
+pub fn fetch(source: &FeedSource, headers: &[(&str, &str)]) -> Option<u32> {
     abi::http_call(&source.cluster, headers, &[], source.timeout_ms).ok()
 }
 

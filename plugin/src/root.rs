@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, Alerts, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox, Refreshed, Rules,
-    Settled, Settlement, Stats, UsageBatch, parse_admission,
+    AdminAnswer, Alerts, Brought, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox,
+    PolicyFile, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
     Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
@@ -29,12 +29,20 @@ pub struct Root {
     /// When that was last merged by tick.
     flushed: Option<Timestamp>,
     ids: Option<ReservationId>,
-    /// The configuration as it came, where prices may arrive for it later.
+    /// The configuration as it came, where prices or a policy may arrive for it later.
     json: Vec<u8>,
+    arrived: Arrived,
     /// Counters that a store outside hears of now and then.
     pub cache: Rc<RefCell<Cache>>,
     /// What this worker has put aside for its next calls.
     pub in_hand: Rc<RefCell<InHand>>,
+}
+
+/// What has arrived for a configuration.
+#[derive(Clone, Default)]
+struct Arrived {
+    prices: Option<Arc<Refreshed>>,
+    policy: Option<Arc<PolicyFile>>,
 }
 
 const TICK_MS: u32 = 250;
@@ -47,7 +55,7 @@ impl Root {
         in_hand: &Rc<RefCell<InHand>>,
         decoders: &DecoderMemory,
     ) -> Option<Self> {
-        match compile(json, None, None, decoders) {
+        match compile(json, &Arrived::default(), None, decoders) {
             Ok(rules) => {
                 declare_record();
                 if abi::tick_every(tick_ms(&rules)).is_err() {
@@ -57,7 +65,7 @@ impl Root {
                     );
                 }
                 warn_of_forgetful_quotas(&rules);
-                let json = rules.refresh.as_ref().map(|_| json.to_vec()).unwrap_or_default();
+                let json = if rules.feeds.is_empty() { Vec::new() } else { json.to_vec() };
                 let usage = rules.admin.is_some().then(UsageBatch::default);
                 let inventory = rules.admin.is_some().then(InventoryBatch::default);
                 Some(Self {
@@ -69,6 +77,7 @@ impl Root {
                     flushed: None,
                     ids: None,
                     json,
+                    arrived: Arrived::default(),
                     cache: Rc::clone(cache),
                     in_hand: Rc::clone(in_hand),
                 })
@@ -80,13 +89,21 @@ impl Root {
         }
     }
 
-    /// Prices calls from now on with what has arrived. Calls that are under way keep the rules that admitted them.
-    pub fn reprice(&mut self, prices: &Arc<Refreshed>) {
-        // It compiled before; if it ever did not, the old prices would stay.
-        let (alerts, decoders) = (self.rules.alerts.clone(), &self.rules.decoder_memory);
-        if let Ok(rules) = compile(&self.json, Some(prices), alerts, decoders) {
-            self.rules = rules;
+    /// Puts to use what has arrived, from the next call on. Calls that are under way keep the rules that admitted them.
+    #[inline(never)]
+    pub fn take(&mut self, brought: &Brought) -> Result<(), ConfigError> {
+        let mut arrived = self.arrived.clone();
+        match brought {
+            Brought::Prices(prices) => arrived.prices = Some(Arc::clone(prices)),
+            Brought::Policy(policy) => arrived.policy = Some(Arc::clone(policy)),
         }
+        let (alerts, decoders) = (self.rules.alerts.clone(), &self.rules.decoder_memory);
+        self.rules = compile(&self.json, &arrived, alerts, decoders)?;
+        self.arrived = arrived;
+        if matches!(brought, Brought::Policy(_)) {
+            warn_of_forgetful_quotas(&self.rules);
+        }
+        Ok(())
     }
 
     /// Sets the gauges of quotas when it is time.
@@ -206,16 +223,16 @@ impl Root {
 #[inline(never)]
 fn compile(
     json: &[u8],
-    prices: Option<&Arc<Refreshed>>,
+    arrived: &Arrived,
     alerts: Option<Rc<Alerts>>,
     decoders: &DecoderMemory,
 ) -> Result<Rc<Rules>, ConfigError> {
-    let mut rules = Rules::compile(json)?;
+    let mut rules = Rules::compile_with(json, arrived.policy.as_deref())?;
     rules.alerts = alerts.or(rules.alerts);
     // The memory is the VM's, whichever configuration a stream has.
     rules.decoder_memory = decoders.clone();
     secret::give_to(&rules);
-    Ok(Rc::new(match prices {
+    Ok(Rc::new(match &arrived.prices {
         Some(prices) => rules.with_prices(prices),
         None => rules,
     }))

@@ -1,6 +1,7 @@
 //! Raw configuration -> rules that cannot be invalid.
 
-use super::pricing::{adjustments, price_book, refresh, trusted, unknown_model};
+use super::feeds::feeds;
+use super::pricing::{adjustments, price_book, trusted, unknown_model};
 use super::property::Property;
 use super::raw::{
     RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawResponseHeaders,
@@ -10,7 +11,8 @@ use super::structs::from_struct;
 use crate::admin::Admin;
 use crate::agents::Agents;
 use crate::alerts::Alerts;
-use crate::feed::PriceSource;
+use crate::feed::FeedSource;
+use crate::refresh::PolicyFile;
 use crate::target::Targets;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -61,8 +63,8 @@ pub struct Rules {
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
     pub prices: PriceBook,
-    /// Where prices come from while the filter runs.
-    pub refresh: Option<PriceSource>,
+    /// Where prices and policy come from while the filter runs.
+    pub feeds: Vec<FeedSource>,
     /// What happens to a call whose model neither catalogue nor configuration knows.
     pub unknown_model: UnknownModel,
     /// Discounts and mark-ups, in order.
@@ -232,9 +234,17 @@ const DEFAULT_MAX_SERIES: u32 = 2000;
 impl Rules {
     /// Reads and checks a configuration. Nothing at all, and white space, mean `{}`.
     pub fn compile(bytes: &[u8]) -> Result<Self, ConfigError> {
+        Self::compile_with(bytes, None)
+    }
+
+    /// The same with a policy that has arrived, whose members go before the configuration's.
+    pub fn compile_with(bytes: &[u8], policy: Option<&PolicyFile>) -> Result<Self, ConfigError> {
         let mut value = parsed(bytes)?;
-        let version = digest(&value);
-        let by_hand = ByHand::take_out_of(&mut value);
+        let version = match policy {
+            Some(policy) => digest(&format!("{value}{}", policy.version())),
+            None => digest(&value.to_string()),
+        };
+        let by_hand = ByHand::take_out_of(&mut value, policy);
         let Object(raw): Object<RawConfig> = serde_path_to_error::deserialize(value)
             .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
         Self::from_raw(&raw, &by_hand, version)
@@ -276,7 +286,7 @@ impl Rules {
             stores,
             price_version: prices.version().to_owned(),
             prices,
-            refresh: refresh(&raw.pricing.0)?,
+            feeds: feeds(&by_hand.price_feed, &by_hand.policy)?,
             unknown_model: unknown_model(&raw.pricing.0),
             adjustments,
             trusted_costs: trusted(&raw.pricing.0),
@@ -331,33 +341,45 @@ struct ByHand {
     loops: Value,
     retries: Value,
     stores: Value,
+    price_feed: Value,
+    policy: Value,
 }
 
 impl ByHand {
-    fn take_out_of(configuration: &mut Value) -> Self {
-        let mut take = |name: &str, otherwise: Value| {
-            configuration.as_object_mut().and_then(|members| members.remove(name)).unwrap_or(otherwise)
+    /// What has arrived goes before what is configured.
+    fn take_out_of(configuration: &mut Value, arrived: Option<&PolicyFile>) -> Self {
+        let mut take = |name: &str| {
+            let configured = configuration.as_object_mut().and_then(|members| members.remove(name));
+            let arrived = arrived.and_then(|file| file.member(name)).cloned();
+            arrived.or(configured)
         };
-        let mut list = |name: &str| take(name, Value::Array(Vec::new()));
+        let mut list = |name: &str| take(name).unwrap_or_else(|| Value::Array(Vec::new()));
         let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
-        let retries = take("retries", Value::Null);
-        Self { quotas, routes, limits, loops, retries, stores: take("stores", Value::Null) }
+        let retries = take("retries").unwrap_or_default();
+        let (stores, policy) = (take("stores").unwrap_or_default(), take("policy").unwrap_or_default());
+        let pricing = configuration.get_mut("pricing").and_then(Value::as_object_mut);
+        let price_feed = pricing.and_then(|members| members.remove("refresh")).unwrap_or_default();
+        Self { quotas, routes, limits, loops, retries, stores, price_feed, policy }
     }
 }
 
 /// The configuration as JSON: hosts pass it as text, or as an encoded `google.protobuf.Struct`.
 fn parsed(bytes: &[u8]) -> Result<Value, ConfigError> {
     let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
-    let json = serde_json::from_slice(text);
-    json.or_else(|error| {
-        from_struct(bytes).ok_or_else(|| ConfigError::new("", format!("not valid JSON: {error}")))
-    })
+    json(text).or_else(|error| from_struct(bytes).ok_or(error))
+}
+
+/// All that is read as JSON shares one copy of the reader's code.
+#[inline(never)]
+pub(crate) fn json(bytes: &[u8]) -> Result<Value, ConfigError> {
+    serde_json::from_slice(bytes).map_err(|error| ConfigError::new("", format!("not valid JSON: {error}")))
 }
 
 /// A digest of the configuration's meaning: the order of an object's members does not matter, since
 /// `google.protobuf.Struct` has none.
-fn digest(value: &Value) -> String {
-    let bytes = Sha256::digest(value.to_string().as_bytes());
+#[inline(never)]
+pub(crate) fn digest(json: &str) -> String {
+    let bytes = Sha256::digest(json.as_bytes());
     bytes.iter().take(8).fold(String::with_capacity(16), |mut hex, byte| {
         let _infallible = write!(hex, "{byte:02x}");
         hex

@@ -1,6 +1,7 @@
 //! The configuration: as the user wrote it (`raw`), and as rules that cannot be invalid (`compile`).
 
 mod compile;
+mod feeds;
 mod pricing;
 mod property;
 mod raw;
@@ -9,7 +10,7 @@ mod structs;
 pub use compile::{
     Adjustment, Estimate, Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, View,
 };
-pub(crate) use compile::{Label, early_facts};
+pub(crate) use compile::{Label, digest, early_facts, json};
 pub use property::Property;
 
 #[cfg(test)]

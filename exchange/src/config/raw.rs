@@ -13,9 +13,10 @@ pub(super) struct RawConfig {
     pub upstreams: Vec<Object<RawUpstream>>,
     pub estimate: RawEstimate,
     pub pricing: Object<RawPricing>,
+    pub policy: (),
     pub tags: BTreeMap<String, Object<RawTag>>,
     pub virtual_keys: BTreeMap<String, BTreeMap<String, String>>,
-    /// These, and `stores`, are taken out beforehand, and read by hand.
+    /// These, `policy` and `stores`, are taken out beforehand, and read by hand.
     pub routes: (),
     pub limits: (),
     pub quotas: (),
@@ -116,8 +117,8 @@ pub(super) struct RawPricing {
     pub trust_reported_cost: Option<Vec<String>>,
     pub overrides: Vec<Object<RawOverride>>,
     pub adjustments: Vec<Object<RawAdjustment>>,
-    /// Read by hand in `pricing.rs`: a type of its own would weigh 10 KB in the plugin.
-    pub refresh: Option<BTreeMap<String, String>>,
+    /// Taken out beforehand, and read by hand.
+    pub refresh: (),
 }
 
 /// What happens to a call whose model nobody knows.

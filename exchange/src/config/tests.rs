@@ -131,6 +131,9 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"pricing":{"refresh":{"cluster":"c","path":"/p","etag":"x"}}}"#,
             "pricing.refresh.etag: unknown field `etag`, expected one of `cluster`",
         ),
+        (r#"{"policy":{"refresh":{"cluster":"c"}}}"#, "policy.refresh: missing field `path`"),
+        (r#"{"policy":{"quotas":{}}}"#, "policy.quotas: unknown field `quotas`, expected one of `refresh`"),
+        (r#"{"policy":[]}"#, "policy: invalid list, expected an object"),
         (r#"{"pricing":{"adjustments":[{"percent":"-101"}]}}"#, "pricing.adjustments[0].percent: "),
         (
             r#"{"emit":{"views":[["taem"]]}}"#,

@@ -2,8 +2,9 @@ use super::*;
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn source() -> PriceSource {
-    PriceSource {
+fn source() -> FeedSource {
+    FeedSource {
+        kind: FeedKind::Prices,
         cluster: "prices".to_owned(),
         host: "prices.corp".to_owned(),
         path: "/prices.json".to_owned(),
@@ -21,9 +22,9 @@ fn file(usd: &str) -> Vec<u8> {
 }
 
 /// Asks at `ms` and answers at once; `None` where it was not time to ask.
-fn round(feed: &mut PriceFeed, ms: u64, answer: (Option<u16>, Option<&str>, &[u8])) -> Option<String> {
+fn round(feed: &mut Feed, ms: u64, answer: (Option<u16>, Option<&str>, &[u8])) -> Option<String> {
     let mut asked = None;
-    let mut send = |_: &PriceSource, headers: &[(&str, &str)]| {
+    let mut send = |_: &FeedSource, headers: &[(&str, &str)]| {
         asked =
             Some(headers.iter().find(|(name, _)| *name == "if-none-match").map_or("", |(_, v)| v).to_owned());
         Some(7)
@@ -32,9 +33,10 @@ fn round(feed: &mut PriceFeed, ms: u64, answer: (Option<u16>, Option<&str>, &[u8
     let etag = asked?;
     assert!(feed.waits_for(7) && !feed.waits_for(8));
     let (status, new_etag, body) = answer;
-    let told = match feed.answered(status, new_etag, body.len(), || body.to_vec(), at(ms)) {
+    let told = match feed.answered(status, new_etag, body.len(), || body.to_vec(), |_| Ok(()), at(ms)) {
         Arrival::Same => "same".to_owned(),
-        Arrival::Fresh(prices) => format!("fresh {}", prices.len()),
+        Arrival::Fresh(Brought::Prices(prices)) => format!("fresh {}", prices.len()),
+        Arrival::Fresh(Brought::Policy(policy)) => format!("policy {}", policy.version()),
         Arrival::Useless(why, streak) => format!("{streak:?}: {why}"),
     };
     Some(format!("{etag}|{told}"))
@@ -42,7 +44,7 @@ fn round(feed: &mut PriceFeed, ms: u64, answer: (Option<u16>, Option<&str>, &[u8
 
 #[test]
 fn a_file_is_asked_for_again_and_again_and_taken_when_it_changes() {
-    let mut feed = PriceFeed::new(source());
+    let mut feed = Feed::new(source());
     let (one, two) = (file("1"), file("2"));
     let ok = (Some(200), Some("\"v1\""), &one[..]);
     assert_eq!(round(&mut feed, 1000, ok).as_deref(), Some("|fresh 1"));
@@ -60,7 +62,7 @@ fn a_file_is_asked_for_again_and_again_and_taken_when_it_changes() {
 
 #[test]
 fn what_is_of_no_use_leaves_the_prices_and_is_tried_again_sooner() {
-    let mut feed = PriceFeed::new(source());
+    let mut feed = Feed::new(source());
     let good = file("1");
     for (name, ms, answer, told) in [
         ("a first 304 means nothing", 0, (Some(304), None, &b""[..]), Some("|First: HTTP status 304")),
@@ -85,21 +87,21 @@ fn what_is_of_no_use_leaves_the_prices_and_is_tried_again_sooner() {
     ] {
         assert_eq!(round(&mut feed, ms, answer).as_deref(), told, "{name}");
     }
-    assert_eq!(feed.prices().map(|prices| prices.len()), Some(1));
+    assert!(matches!(feed.brought(), Some(Brought::Prices(prices)) if prices.len() == 1));
 }
 
 #[test]
 fn a_body_that_is_too_long_is_not_even_read() {
-    let mut feed = PriceFeed::new(source());
+    let mut feed = Feed::new(source());
     feed.ask(at(0), |_, _| Some(1));
     let read = || -> Vec<u8> { panic!("it was read") };
-    let told = feed.answered(Some(200), None, MAX_CATALOGUE_BYTES + 1, read, at(0));
+    let told = feed.answered(Some(200), None, MAX_CATALOGUE_BYTES + 1, read, |_| Ok(()), at(0));
     assert!(matches!(told, Arrival::Useless(why, Streak::First) if why.contains("bytes are more than")));
 }
 
 #[test]
 fn a_request_that_cannot_be_sent_or_is_lost_is_made_again() {
-    let mut feed = PriceFeed::new(source());
+    let mut feed = Feed::new(source());
     let told = feed.ask(at(0), |_, _| None);
     assert!(matches!(told, Some(Arrival::Useless(why, _)) if why == "cannot call cluster `prices`"));
     assert!(feed.ask(at(5_000), |_, _| Some(1)).is_none());
@@ -113,13 +115,41 @@ fn a_request_that_cannot_be_sent_or_is_lost_is_made_again() {
 
 #[test]
 fn another_configuration_of_the_same_file_keeps_its_prices() {
-    let mut feed = PriceFeed::new(source());
+    let mut feed = Feed::new(source());
     round(&mut feed, 0, (Some(200), None, &file("1")));
-    assert!(!feed.follow(&PriceSource { path: "/other.json".to_owned(), ..source() }));
-    assert!(feed.follow(&PriceSource { every_ms: 1_000, ..source() }) && feed.prices().is_some());
+    assert!(!feed.follow(&FeedSource { path: "/other.json".to_owned(), ..source() }));
+    assert!(feed.follow(&FeedSource { every_ms: 1_000, ..source() }) && feed.brought().is_some());
     assert_eq!(
         round(&mut feed, 1, (Some(500), None, b"")).as_deref(),
         Some("|First: HTTP status 500"),
         "at once"
     );
+}
+
+/// What does not fit is of no use, and what held before goes on; it is read anew once the configuration may have changed.
+#[test]
+fn a_policy_is_taken_where_it_fits() {
+    let policy = |text: &str| {
+        let mut feed = Feed::new(FeedSource { kind: FeedKind::Policy, ..source() });
+        let mut told = Vec::new();
+        for (ms, fits) in [(0, false), (FIRST_PAUSE_MS, true), (3 * HOUR_MS, true)] {
+            assert!(feed.ask(at(ms), |_, _| Some(7)).is_none());
+            let apply =
+                |_: &Brought| if fits { Ok(()) } else { Err(ConfigError::new("quotas[0].per[0]", "no")) };
+            told.push(
+                match feed.answered(Some(200), None, text.len(), || text.as_bytes().to_vec(), apply, at(ms)) {
+                    Arrival::Same => "same".to_owned(),
+                    Arrival::Fresh(_) => "fresh".to_owned(),
+                    Arrival::Useless(why, _) => why,
+                },
+            );
+            assert_eq!(feed.brought().is_some(), fits && told.iter().any(|told| told == "fresh"));
+        }
+        feed.forget();
+        assert!(feed.brought().is_none() && feed.ask(at(0), |_, _| Some(8)).is_none() && feed.waits_for(8));
+        told
+    };
+    assert_eq!(policy(r#"{"quotas":[]}"#), ["quotas[0].per[0]: no", "fresh", "same"]);
+    let refused = "quota: unknown field `quota`, expected one of `quotas`, `routes`, `limits`";
+    assert_eq!(policy(r#"{"quota":[]}"#), [refused, refused, refused]);
 }
