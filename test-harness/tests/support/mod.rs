@@ -1,6 +1,8 @@
 //! What the tests of budgets share: Envoys in front of a stand-in LLM, loads of calls, sums over access logs.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod proto;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
