@@ -6,6 +6,7 @@
 
 mod config;
 pub mod form;
+mod guard;
 mod ledger;
 mod limits;
 mod loops;
@@ -19,6 +20,9 @@ mod then;
 mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
+pub use guard::{
+    Episode, Gauge, GuardRule, Judge, Past, Seen, Size, Verdict, Verdicts, Watch, compile_guards,
+};
 pub use ledger::{
     Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Op, Output,
     ReservationId, SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, book_from, claim_place,

@@ -1,6 +1,6 @@
-//! Synthetic days with incidents in them: what guards are measured with.
+//! Guards measured on synthetic days with incidents in them, beside what one would have without guards.
 //!
-//! `cargo run --release -p tollgate-policy --example guards -- [--seeds N] [--keys N] [--seed S]`
+//! `cargo xtask guards` runs it; `cargo run --release -p tollgate-policy --example guards -- --help` says what can be chosen.
 
 #![expect(
     clippy::float_arithmetic,
@@ -9,31 +9,61 @@
     reason = "this makes traffic up; nothing of it comes from a network or goes into the plugin"
 )]
 
+mod baseline;
 mod days;
 mod dice;
 mod incident;
 mod key;
+mod replay;
+mod table;
 
-use days::Days;
 use dice::Dice;
-use incident::{Incident, Kind};
-use key::{DAY_S, Key};
+use incident::Kind;
+use key::Key;
+use replay::{Met, Page};
 use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tollgate_policy::GuardRule;
 
-/// What is to be made up.
+const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--incidents N] [--threads N]\n\
+    --seeds N      so many gateways, each of a seed drawn now (20)\n\
+    --seed S       the gateway of this seed only, to repeat a run\n\
+    --keys N       so many keys each, without incidents (500)\n\
+    --incidents N  so many keys each with one incident (20)\n\
+    --threads N    (2)\n";
+
+/// What is to be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Options {
-    seeds: Vec<u64>,
-    keys: usize,
+pub(crate) struct Options {
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) keys: usize,
+    pub(crate) incidents: usize,
+    threads: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    pub(crate) pages: Vec<Page>,
+    pub(crate) met: Vec<Met>,
+    /// Keys without incidents; of these, those with 1,000 calls a day or more.
+    pub(crate) keys: usize,
+    pub(crate) busy_keys: usize,
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match options(&args) {
-        Ok(options) => {
-            options.seeds.iter().for_each(|seed| describe(*seed, options.keys));
-            ExitCode::SUCCESS
+    if args.iter().any(|arg| arg == "--help") {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    match options(&args).and_then(|options| Ok((replay::guards()?, options))) {
+        Ok((guards, options)) => {
+            eprintln!("seeds: {:?}", options.seeds);
+            let played = play(&options, &guards);
+            print!("{}", table::markdown(&options, &guards, &played));
+            if table::holds(&played) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(why) => {
             eprintln!("error: {why}");
@@ -42,45 +72,68 @@ fn main() -> ExitCode {
     }
 }
 
-/// Seeds are drawn anew each time; `--seed` repeats one.
+/// Seeds are drawn anew each time.
 fn options(args: &[String]) -> Result<Options, String> {
-    let (mut seeds, mut keys, mut fixed) = (20, 500, None);
-    let mut rest = args.iter();
+    let mut options = Options { seeds: Vec::new(), keys: 500, incidents: 20, threads: 2 };
+    let (mut count, mut rest) = (20, args.iter());
     while let Some(name) = rest.next() {
         let value = rest.next().and_then(|value| value.parse::<u64>().ok());
         let value = value.ok_or_else(|| format!("`{name}` needs a number"))?;
         match name.as_str() {
-            "--seeds" => seeds = value,
-            "--keys" => keys = value as usize,
-            "--seed" => fixed = Some(value),
-            _ => return Err(format!("unknown option `{name}`, expected one of --seeds, --keys, --seed")),
+            "--seeds" => count = value,
+            "--seed" => options.seeds = vec![value],
+            "--keys" => options.keys = value as usize,
+            "--incidents" => options.incidents = value as usize,
+            "--threads" => options.threads = (value as usize).max(1),
+            _ => return Err(format!("unknown option `{name}`\n{HELP}")),
         }
     }
-    let drawn = RandomState::new().hash_one("seeds") >> 32;
-    let seeds = fixed.map_or_else(|| (0..seeds).map(|index| drawn + index).collect(), |seed| vec![seed]);
-    Ok(Options { seeds, keys })
+    if options.seeds.is_empty() {
+        let drawn = RandomState::new().hash_one("seeds") >> 32;
+        options.seeds = (0..count).map(|index| drawn + index).collect();
+    }
+    Ok(options)
 }
 
-/// Prints what the days of a seed are like: a week of some keys, and a day of each incident.
-fn describe(seed: u64, keys: usize) {
-    let mut dice = Dice::new(seed, u64::MAX);
-    let (mut calls, mut dollars) = (0, 0.0);
-    for number in 0..keys {
-        let key = Key::draw(&mut dice, 200.0);
-        let mut days = Days::new(key, seed, number as u64, None);
-        for call in (0..7).flat_map(|_| days.next_day()) {
-            calls += 1;
-            dollars += call.cost as f64 / 1e12;
+/// Plays all gateways, some at a time.
+fn play(options: &Options, guards: &[GuardRule]) -> Played {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut played = Played::default();
+        while let Some(seed) = options.seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            play_gateway(*seed, options, guards, &mut played);
         }
+        played
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).fold(Played::default(), Played::and)
+    })
+}
+
+fn play_gateway(seed: u64, options: &Options, guards: &[GuardRule], played: &mut Played) {
+    let mut dice = Dice::new(seed, u64::MAX);
+    for number in 0..options.keys as u64 {
+        let key = Key::draw(&mut dice, SMALLEST);
+        played.keys += 1;
+        played.busy_keys += usize::from(key.calls_per_day >= replay::BUSY);
+        played.pages.extend(replay::quiet(key, seed, number, guards));
     }
-    println!("seed {seed}: {keys} keys make {calls} calls in a week, for {dollars:.2} USD");
-    for kind in Kind::ALL {
-        let key = Key::draw(&mut dice, 1000.0);
-        let incident = Incident::draw(kind, DAY_S, &key, dice.clone());
-        let mut days = Days::new(key, seed, dice.bits(), Some(incident));
-        let [before, with] = [days.next_day(), days.next_day()];
-        let cost = |calls: &[key::Call]| calls.iter().map(|call| call.cost).sum::<u64>() as f64;
-        println!("  {:<16} multiplies a day's cost by {:.1}", kind.name(), cost(&with) / cost(&before));
+    for number in 0..options.incidents {
+        let key = Key::draw(&mut dice, replay::BUSY);
+        let kind = Kind::ALL[number % Kind::ALL.len()];
+        played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, guards));
+    }
+}
+
+/// The smallest keys make so many calls a day; of those of 1,000 and more there are as many as Zipf's law has.
+const SMALLEST: f64 = 200.0;
+
+impl Played {
+    fn and(mut self, other: Self) -> Self {
+        self.pages.extend(other.pages);
+        self.met.extend(other.met);
+        Self { keys: self.keys + other.keys, busy_keys: self.busy_keys + other.busy_keys, ..self }
     }
 }
 
@@ -91,7 +144,8 @@ mod tests {
     #[test]
     fn a_seed_is_repeated_and_others_are_drawn() {
         let read = |args: &[&str]| options(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
-        assert_eq!(read(&["--seed", "7", "--keys", "9"]), Ok(Options { seeds: vec![7], keys: 9 }));
+        let repeated = Options { seeds: vec![7], keys: 9, incidents: 20, threads: 2 };
+        assert_eq!(read(&["--seed", "7", "--keys", "9"]), Ok(repeated));
         assert_eq!(read(&[]).map(|options| options.seeds.len()), Ok(20));
         assert_eq!(read(&["--keys"]), Err("`--keys` needs a number".to_owned()));
     }

@@ -7,6 +7,7 @@ mod store;
 
 pub use demand::{CallPrice, Demand, Expected};
 pub use raw::compile_quotas;
+pub(crate) use raw::dimension;
 pub use steps::{Do, Ladder};
 pub use store::{OnFailure, Protocol, Store, StoreRef};
 
@@ -176,7 +177,7 @@ impl Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dimension {
+pub(crate) enum Dimension {
     Tag(usize),
     Provider,
     Model,
@@ -372,7 +373,7 @@ pub(crate) fn escape(value: &str) -> String {
     escaped
 }
 
-fn escape_into(key: &mut String, value: &str) {
+pub(crate) fn escape_into(key: &mut String, value: &str) {
     for (index, part) in value.split('%').enumerate() {
         if index > 0 {
             key.push_str("%25");
@@ -386,6 +387,6 @@ fn escape_into(key: &mut String, value: &str) {
     }
 }
 
-fn unescape(segment: &str) -> String {
+pub(crate) fn unescape(segment: &str) -> String {
     segment.replace("%2F", "/").replace("%25", "%")
 }

@@ -168,7 +168,7 @@ impl Limit {
     }
 }
 
-fn dimension(name: &str, tag_names: &[String]) -> Result<Dimension, ConfigError> {
+pub(crate) fn dimension(name: &str, tag_names: &[String]) -> Result<Dimension, ConfigError> {
     match name {
         "provider" => Ok(Dimension::Provider),
         "model" => Ok(Dimension::Model),
