@@ -35,7 +35,9 @@ mod usage;
 pub use admin::{Access, Admin, AdminAnswer};
 pub use admission::Batch;
 pub use agents::Agents;
-pub use alerts::{Alert, AlertKind, Alerts, Severity};
+pub use alerts::{
+    Alert, AlertAnswer, AlertCall, AlertKind, AlertNews, AlertSender, Alerts, Destination, Fate, Severity,
+};
 pub use batches::first_time;
 pub use config::{
     Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,

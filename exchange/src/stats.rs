@@ -9,6 +9,7 @@ mod labels;
 mod otel;
 mod series;
 
+use crate::alerts::{AlertNews, Fate};
 use crate::config::Rules;
 use crate::settle::Settled;
 pub use gauges::Gauges;
@@ -167,6 +168,19 @@ impl Stats {
         let quota = key.split('/').nth(4).unwrap_or_default();
         let name = format!("tollgate_quota_conflicts;quota={}", tame(quota));
         put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+    }
+
+    /// Counts what became of alerts.
+    pub fn count_alerts(&mut self, news: &AlertNews, sink: &mut impl MetricSink) {
+        for (destination, fate, count) in &news.fates {
+            let fate = match fate {
+                Fate::Sent => "sent",
+                Fate::Failed => "failed",
+                Fate::Dropped => "dropped",
+            };
+            let name = format!("tollgate_alerts_{fate};destination={}", tame(destination));
+            put(&mut self.plain, sink, MetricKind::Counter, *count, name);
+        }
     }
 
     fn count_tagging(&mut self, settled: &Settled, sink: &mut impl MetricSink) {

@@ -1,7 +1,9 @@
 //! What the exchange asks of a host, on top of the ABI.
 
 use crate::abi::{self, Headers, Map};
-use tollgate_exchange::{AdminAnswer, FeedSource, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink};
+use tollgate_exchange::{
+    AdminAnswer, AlertCall, FeedSource, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink,
+};
 use tollgate_policy::{SharedStore, StoreFailure, Swap};
 use tollgate_record::Timestamp;
 
@@ -49,6 +51,19 @@ pub fn send(call: &HttpCall) -> Option<u32> {
         ("content-type", call.content_type),
     ];
     abi::http_call(&call.cluster, &headers, &call.body, call.timeout_ms).ok()
+}
+
+/// Tells a destination of alerts; the number under which its answer will come.
+pub fn tell(call: &AlertCall<'_>) -> Option<u32> {
+    let fixed = [
+        (":method", "POST"),
+        (":path", call.to.path.as_str()),
+        (":authority", call.to.host.as_str()),
+        ("content-type", call.content_type),
+    ];
+    let own = call.to.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers: Vec<_> = fixed.into_iter().chain(own).collect();
+    abi::http_call(&call.to.cluster, &headers, call.body.as_bytes(), call.to.timeout_ms).ok()
 }
 
 /// Asks for a file; the number under which its answer will come.

@@ -4,6 +4,7 @@
 //! exchange and performs what comes back. Nothing is decided here.
 
 mod abi;
+mod alerts;
 mod feeds;
 mod host;
 mod numbers;

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, Alerts, Brought, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered, Outbox,
-    PolicyFile, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
+    AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered,
+    Outbox, PolicyFile, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
 };
 use tollgate_policy::{
     Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
@@ -32,6 +32,8 @@ pub struct Root {
     /// The configuration as it came, where prices or a policy may arrive for it later.
     json: Vec<u8>,
     arrived: Arrived,
+    /// What this worker has told of alerts, and waits to hear of.
+    pub alerts: AlertSender,
     /// Counters that a store outside hears of now and then.
     pub cache: Rc<RefCell<Cache>>,
     /// What this worker has put aside for its next calls.
@@ -78,6 +80,7 @@ impl Root {
                     ids: None,
                     json,
                     arrived: Arrived::default(),
+                    alerts: AlertSender::default(),
                     cache: Rc::clone(cache),
                     in_hand: Rc::clone(in_hand),
                 })

@@ -8,7 +8,7 @@ use crate::root::{Root, millis};
 use crate::stream::Stream;
 use std::cell::RefCell;
 use std::rc::Rc;
-use tollgate_exchange::{Cache, Estimate, Head, HeaderPairs, Outbox, Settlement};
+use tollgate_exchange::{AlertAnswer, Cache, Estimate, Head, HeaderPairs, Outbox, Settlement};
 use tollgate_policy::{GiveBack, InHand};
 use tollgate_wire::{DecoderMemory, Vocabulary};
 
@@ -107,6 +107,7 @@ impl Vm {
         root.count_store_errors(self.outbox.take_dropped());
         root.flush_cache(now);
         root.tidy_hand(GiveBack::Idle, now);
+        root.tell_alerts(now);
         let mut waiting = Vec::new();
         let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);
         let streams = own.filter_map(|(context, own)| Some((context, own.stream.as_mut()?)));
@@ -227,6 +228,10 @@ impl Vm {
             &mut self.roots,
             now,
         ) {
+            return;
+        }
+        let answer = AlertAnswer { status, retry_after: headers.text("retry-after") };
+        if self.roots.get_mut(&root_id).is_some_and(|root| root.alert_answered(token, answer, now)) {
             return;
         }
         let body = if size == 0 {

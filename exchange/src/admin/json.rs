@@ -1,6 +1,7 @@
 //! Answers in JSON, written by hand: they are of few forms, and what they are made with stands in every worker's memory.
 
 /// A text in quotes (RFC 8259, section 7).
+#[inline(never)]
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(2));
     out.push('"');

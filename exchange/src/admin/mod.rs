@@ -12,6 +12,7 @@ mod usage;
 
 pub(crate) use access::RawAdmin;
 pub use access::{Access, Admin};
+pub(crate) use json::quoted;
 use query::Query;
 
 use crate::config::Rules;
@@ -126,7 +127,7 @@ pub(crate) fn json_reply(status: u16, body: String) -> LocalReply {
 
 /// The answer to a query that makes no sense: what is wrong, and what would be right.
 pub(crate) fn mistake(problem: &str) -> LocalReply {
-    json_reply(400, format!(r#"{{"error":{}}}"#, json::quoted(problem)))
+    json_reply(400, format!(r#"{{"error":{}}}"#, quoted(problem)))
 }
 
 fn not_found() -> LocalReply {

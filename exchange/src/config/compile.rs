@@ -297,7 +297,7 @@ impl Rules {
             properties: each("emit.properties", &raw.emit.0.properties, |name| {
                 Property::compile(name, tags.names())
             })?,
-            alerts: None,
+            alerts: Alerts::compile(&by_hand.alerts)?.map(Rc::new),
             admin: admin(raw)?,
             tags,
             needs_route,
@@ -343,6 +343,7 @@ struct ByHand {
     stores: Value,
     price_feed: Value,
     policy: Value,
+    alerts: Value,
 }
 
 impl ByHand {
@@ -355,11 +356,12 @@ impl ByHand {
         };
         let mut list = |name: &str| take(name).unwrap_or_else(|| Value::Array(Vec::new()));
         let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
+        let alerts = list("alerts");
         let retries = take("retries").unwrap_or_default();
         let (stores, policy) = (take("stores").unwrap_or_default(), take("policy").unwrap_or_default());
         let pricing = configuration.get_mut("pricing").and_then(Value::as_object_mut);
         let price_feed = pricing.and_then(|members| members.remove("refresh")).unwrap_or_default();
-        Self { quotas, routes, limits, loops, retries, stores, price_feed, policy }
+        Self { quotas, routes, limits, loops, retries, stores, price_feed, policy, alerts }
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) struct RawConfig {
     pub retries: (),
     pub unbudgeted: RawUnbudgeted,
     pub stores: (),
+    pub alerts: (),
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
 }

@@ -2,10 +2,11 @@
 
 /// Writes numbers and texts.
 #[derive(Default)]
-pub(super) struct Writer(pub Vec<u8>);
+pub(crate) struct Writer(pub Vec<u8>);
 
 impl Writer {
     /// A number, seven bits a byte, least first.
+    #[inline(never)]
     pub fn number(&mut self, mut value: u128) {
         while value > 0x7f {
             self.0.push(u8::try_from(value & 0x7f).unwrap_or_default() | 0x80);
@@ -20,6 +21,7 @@ impl Writer {
     }
 
     /// A text.
+    #[inline(never)]
     pub fn text(&mut self, text: &str) {
         self.length(text.len());
         self.0.extend_from_slice(text.as_bytes());
@@ -27,10 +29,11 @@ impl Writer {
 }
 
 /// Reads what [`Writer`] wrote; `None` wherever the bytes are others.
-pub(super) struct Reader<'a>(pub &'a [u8]);
+pub(crate) struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {
     /// A number.
+    #[inline(never)]
     pub fn number(&mut self) -> Option<u128> {
         let mut value = 0_u128;
         for shift in (0..126).step_by(7) {
@@ -50,6 +53,7 @@ impl Reader<'_> {
     }
 
     /// A text.
+    #[inline(never)]
     pub fn text(&mut self) -> Option<String> {
         let length = self.fitting()?;
         let (text, rest) = self.0.split_at_checked(length)?;

@@ -4,7 +4,7 @@
 //! into the shared [`Table`]s by tick: so a call costs one look-up, and the tables add up to the log after a flush.
 
 mod batch;
-mod bytes;
+pub(crate) mod bytes;
 mod sums;
 mod table;
 
