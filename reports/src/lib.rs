@@ -33,6 +33,7 @@ pub mod problem;
 pub mod reconcile;
 pub mod render;
 pub mod replay;
+pub mod reprice;
 pub mod row;
 pub mod selection;
 pub mod sheet;

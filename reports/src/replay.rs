@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_policy::{
@@ -18,6 +19,7 @@ use tollgate_record::CostStatus;
 use crate::dimension::Lens;
 use crate::fold::Fold;
 use crate::price;
+use crate::reprice::Book;
 use crate::row::Row;
 use crate::selection::Selection;
 use crate::sheet::{Cell, Document, Sheet};
@@ -31,6 +33,10 @@ pub struct Replay {
     store: Memory,
     lens: Lens,
     selection: Selection,
+    /// Other prices than those that applied.
+    prices: Option<Arc<Book>>,
+    /// Calls that cannot be priced anew and keep their cost.
+    unpriced: u64,
     calls: u64,
     cost: Money,
     blocked: Tally,
@@ -111,6 +117,8 @@ impl Replay {
             store: Memory::default(),
             lens,
             selection,
+            prices: None,
+            unpriced: 0,
             calls: 0,
             cost: Money::default(),
             blocked: Tally::default(),
@@ -119,7 +127,22 @@ impl Replay {
         })
     }
 
-    fn call(&mut self, row: &Row<'_>) {
+    /// Prices calls anew, at these prices, before quotas count them.
+    pub fn at(&mut self, prices: Arc<Book>) {
+        self.prices = Some(prices);
+    }
+
+    /// What a call costs here.
+    fn cost_of(&mut self, row: &Row<'_>) -> Option<PicoUsd> {
+        let anew = self.prices.as_ref().map_or(Ok(None), |prices| prices.cost(row));
+        anew.unwrap_or_else(|_| {
+            self.unpriced = self.unpriced.saturating_add(1);
+            None
+        })
+        .or(row.usd)
+    }
+
+    fn call(&mut self, row: &Row<'_>, usd: Option<PicoUsd>) {
         let carried = |name: &String| {
             (name.clone(), row.tag(name).filter(|value| *value != UNTAGGED).map(str::to_owned))
         };
@@ -145,13 +168,13 @@ impl Replay {
             self.effects(quota.rule, |effects| effects.about = effects.about.saturating_add(1));
         }
         match perform(&self.store, &ops, now) {
-            Ok(Admission::Granted(answers)) => self.granted(row, &quotas, &answers, now),
+            Ok(Admission::Granted(answers)) => self.granted(row, usd, &quotas, &answers),
             Ok(Admission::Refused { index, .. }) => {
-                self.blocked.add(row.usd);
+                self.blocked.add(usd);
                 if let Some(quota) = quotas.get(index) {
                     let day = row.time.to_string();
                     self.effects(quota.rule, |effects| {
-                        effects.denied.add(row.usd);
+                        effects.denied.add(usd);
                         effects.first.get_or_insert(day);
                     });
                 }
@@ -160,8 +183,9 @@ impl Replay {
         }
     }
 
-    fn granted(&mut self, row: &Row<'_>, quotas: &[Quota], answers: &[Answer], now: i64) {
-        let usage = Usage { cost: row.usd, input: row.tokens.input, output: row.tokens.output };
+    fn granted(&mut self, row: &Row<'_>, usd: Option<PicoUsd>, quotas: &[Quota], answers: &[Answer]) {
+        let now = row.time.unix_seconds();
+        let usage = Usage { cost: usd, input: row.tokens.input, output: row.tokens.output };
         let mut settled = Vec::with_capacity(quotas.len());
         for (quota, answer) in quotas.iter().zip(answers) {
             let Answer::Reserved { lease, taken } = answer else { continue };
@@ -171,19 +195,19 @@ impl Replay {
                 Some(rule) => rule.steps.reached(taken, quota.limit).map(|(_, step)| step.clone()).collect(),
                 None => Vec::new(),
             };
-            steps.iter().for_each(|step| self.step(quota.rule, step, row));
+            steps.iter().for_each(|step| self.step(quota.rule, step, row, usd));
         }
         let failed = book(&self.store, &settled, now).len();
         self.store_failures = self.store_failures.saturating_add(u64::try_from(failed).unwrap_or(u64::MAX));
     }
 
-    fn step(&mut self, rule: usize, step: &Do, row: &Row<'_>) {
+    fn step(&mut self, rule: usize, step: &Do, row: &Row<'_>, usd: Option<PicoUsd>) {
         self.effects(rule, |effects| {
             let count = match step {
                 Do::Warn => &mut effects.warned,
                 Do::Downgrade { to } => {
                     let saved =
-                        price::with_model(row, to).zip(row.usd).and_then(|(then, usd)| usd.checked_sub(then));
+                        price::with_model(row, to).zip(usd).and_then(|(then, usd)| usd.checked_sub(then));
                     match saved {
                         Some(saved) => effects.saved.add(saved),
                         None => effects.unpriced = effects.unpriced.saturating_add(1),
@@ -248,6 +272,10 @@ impl Replay {
                 unpriced,
                 "calls would have been sent to a cheaper model whose price is not known; nothing is saved by them here",
             ),
+            (
+                self.unpriced,
+                "calls could not be priced anew and keep their cost; `tollgate whatif --prices` says why",
+            ),
             (self.store_failures, "times a counter could not be kept"),
         ] {
             if count > 0 {
@@ -267,9 +295,10 @@ impl Fold for Replay {
             self.left_out = self.left_out.saturating_add(1);
             return;
         }
+        let usd = self.cost_of(row);
         self.calls = self.calls.saturating_add(1);
-        row.usd.into_iter().for_each(|usd| self.cost.add(usd));
-        self.call(row);
+        usd.into_iter().for_each(|usd| self.cost.add(usd));
+        self.call(row, usd);
     }
 
     /// Quotas depend on the order of the calls, so there is never a second one to merge.

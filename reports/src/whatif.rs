@@ -1,6 +1,7 @@
 //! What if: twice the users of a feature, another model for its calls.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tollgate_pricing::{Factor, PicoUsd};
 
@@ -8,6 +9,7 @@ use crate::amount::{mul_div, permille, scale};
 use crate::dimension::{Dimension, Lens};
 use crate::fold::Fold;
 use crate::price;
+use crate::reprice::Book;
 use crate::row::Row;
 use crate::selection::Selection;
 use crate::sheet::{Cell, Chart, Document, Sheet};
@@ -35,9 +37,11 @@ pub struct WhatIf {
     selection: Selection,
     volumes: Vec<Volume>,
     swaps: Vec<Swap>,
+    /// Other prices for all calls.
+    prices: Option<Arc<Book>>,
     groups: BTreeMap<(String, u64), Group>,
-    /// Calls that another model has no price for: they keep their cost.
-    unpriced: u64,
+    /// Calls that cannot be priced anew, by reason: they keep their cost.
+    unpriced: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +60,9 @@ impl WhatIf {
             selection,
             volumes: Vec::new(),
             swaps: Vec::new(),
+            prices: None,
             groups: BTreeMap::new(),
-            unpriced: 0,
+            unpriced: BTreeMap::new(),
         }
     }
 
@@ -97,6 +102,11 @@ impl WhatIf {
         Ok(())
     }
 
+    /// Prices calls anew, at these prices. A call that another model is to serve has that model's list price in the catalogue.
+    pub fn at(&mut self, prices: Arc<Book>) {
+        self.prices = Some(prices);
+    }
+
     /// The answer.
     pub fn document(&self) -> Document {
         let mut by: BTreeMap<&str, [i128; 4]> = BTreeMap::new();
@@ -130,11 +140,8 @@ impl WhatIf {
         sheet.total = Some(row("all", total));
         let [_, _, before, after] = total.map(PicoUsd::from_pico);
         let mut notes = Vec::new();
-        if self.unpriced > 0 {
-            notes.push(format!(
-                "{} calls keep their cost: the other model has no price for them, or theirs is not known",
-                self.unpriced
-            ));
+        for (why, count) in &self.unpriced {
+            notes.push(format!("{count} calls keep their cost: {why}"));
         }
         if too_large {
             notes.push("a sum left the range of the exact integers and is left out".into());
@@ -162,6 +169,15 @@ impl WhatIf {
     }
 }
 
+/// Reasons name models, which clients may invent: so many are told apart.
+const MAX_REASONS: usize = 50;
+
+fn keep(reasons: &mut BTreeMap<String, u64>, why: String, more: u64) {
+    let is_full = reasons.len() >= MAX_REASONS && !reasons.contains_key(&why);
+    let count = reasons.entry(if is_full { "other reasons".to_owned() } else { why }).or_default();
+    *count = count.saturating_add(more);
+}
+
 fn row(value: &str, [calls, calls_then, before, after]: [i128; 4]) -> Vec<Cell> {
     let change = after.checked_sub(before);
     vec![
@@ -185,19 +201,26 @@ impl Fold for WhatIf {
             bits | u64::from(volume.filter.passes(row, lens)).wrapping_shl(u32::try_from(place).unwrap_or(63))
         });
         let swap = self.swaps.iter().find(|swap| swap.filter.passes(row, lens));
-        let after = swap.map(|swap| price::with_model(row, &swap.to));
-        if after == Some(None) {
-            self.unpriced = self.unpriced.saturating_add(1);
-        }
+        let after = match (swap, &self.prices) {
+            (Some(swap), _) => price::with_model(row, &swap.to)
+                .map(Some)
+                .ok_or_else(|| "the other model has no price for them, or theirs is not known".to_owned()),
+            (None, Some(prices)) => prices.cost(row).map_err(|why| why.to_string()),
+            (None, None) => Ok(None),
+        };
+        let after = after.unwrap_or_else(|why| {
+            keep(&mut self.unpriced, why, 1);
+            None
+        });
         let value = lens.value(&self.by, row);
         let group = self.groups.entry((value, bits)).or_default();
         group.calls = group.calls.saturating_add(1);
         row.usd.into_iter().for_each(|usd| group.before.add(usd));
-        after.flatten().or(row.usd).into_iter().for_each(|usd| group.after.add(usd));
+        after.or(row.usd).into_iter().for_each(|usd| group.after.add(usd));
     }
 
     fn merge(&mut self, other: Self) {
-        self.unpriced = self.unpriced.saturating_add(other.unpriced);
+        other.unpriced.into_iter().for_each(|(why, count)| keep(&mut self.unpriced, why, count));
         for (key, more) in other.groups {
             let group = self.groups.entry(key).or_default();
             group.calls = group.calls.saturating_add(more.calls);
@@ -211,7 +234,7 @@ impl Fold for WhatIf {
 mod tests {
     use super::*;
     use crate::render::csv;
-    use tollgate_record::Tokens;
+    use tollgate_record::{CostStatus, Tokens};
 
     fn call(feature: &'static str, model: &'static str, usd: &str, list: &str) -> Row<'static> {
         Row {
@@ -270,6 +293,29 @@ mod tests {
             &["gpt-4.1=nobody-knows"],
             &["a,2,2,2.4,2.4,0,0.0", "b,1,1,1,1,0,0.0"],
         );
+    }
+
+    #[test]
+    fn other_prices_are_counted_through_and_what_has_none_keeps_its_cost() {
+        let mut whatif = WhatIf::new(Dimension::Model, Lens::default(), Selection::default());
+        let half = r#"{"provider":"openai","models":[{"name":"gpt-4.1","source":"an offer","checked":"2026-11-21","lists":[{"rates":{"input":"1"}}]}]}"#;
+        whatif.at(Arc::new(Book::parse(half).unwrap()));
+        whatif.volume("2").unwrap();
+        let json = br#"{"tollgate.schema":1,"tollgate.id":"1","tollgate.time":"2026-11-20T12:00:00Z","gen_ai.provider.name":"openai","gen_ai.response.model":"gpt-4.1","gen_ai.usage.input_tokens":1000000,"tollgate.cost.status":"priced"}"#;
+        let status = CostStatus::Priced;
+        whatif.add(&Row { json: json.as_slice().into(), status, ..call("a", "gpt-4.1", "2", "2") });
+        whatif.add(&Row { status, ..call("a", "gpt-4.1-mini", "0.4", "0.4") });
+        let document = whatif.document();
+        let rows = csv(&document.sheets[0]);
+        assert_eq!(
+            rows.lines().skip(1).collect::<Vec<_>>(),
+            ["gpt-4.1,1,2,2,2,0,0.0", "gpt-4.1-mini,1,2,0.4,0.8,0.4,100.0"]
+        );
+        assert_eq!(document.notes, ["1 calls keep their cost: no whole record in their line"]);
+    }
+
+    #[test]
+    fn changes_that_cannot_be_meant_are_refused() {
         let mut whatif = WhatIf::new(Dimension::Model, Lens::default(), Selection::default());
         assert!(whatif.volume("feature=a:lots").unwrap_err().starts_with("`feature=a:lots`: "));
         assert!(whatif.model("gpt").unwrap_err().starts_with("`gpt` is no change of model"));

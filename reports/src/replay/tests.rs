@@ -75,3 +75,21 @@ fn a_configuration_that_cannot_be_is_refused_with_the_path() {
         assert!(error.starts_with(expected), "{config}: {error}");
     }
 }
+
+#[test]
+fn quotas_count_what_calls_cost_at_other_prices() {
+    let config = r#"{"tags":{"team":{"from":[{"header":"x-team"}]}},"quotas":[{"name":"day","window":"day","limit":{"usd":"3"}}]}"#;
+    let half = r#"{"provider":"openai","models":[{"name":"gpt-4.1","source":"an offer","checked":"2026-11-21","lists":[{"rates":{"input":"1"}}]}]}"#;
+    let json = br#"{"tollgate.schema":1,"tollgate.id":"1","tollgate.time":"2026-11-20T12:00:00Z","gen_ai.provider.name":"openai","gen_ai.request.model":"gpt-4.1","gen_ai.usage.input_tokens":1000000,"tollgate.cost.status":"priced"}"#;
+    let of = |prices: Option<&str>| {
+        let mut replay = Replay::new(config, Lens::default(), Selection::default()).unwrap();
+        prices.into_iter().for_each(|prices| replay.at(Arc::new(Book::parse(prices).unwrap())));
+        for hour in 0..5 {
+            let call = call(&format!("2026-11-20T{hour:02}:00:00Z"), "ads", CostStatus::Priced);
+            replay.add(&Row { json: json.as_slice().into(), ..call });
+        }
+        replay.document().facts
+    };
+    assert_eq!(of(None), ["of 5 calls, 10 USD, these quotas would have refused 3, 6 USD"]);
+    assert_eq!(of(Some(half)), ["of 5 calls, 5 USD, these quotas would have refused 2, 2 USD"]);
+}

@@ -6,17 +6,24 @@ use std::sync::Mutex;
 use tollgate_reports::replay::Replay;
 use tollgate_reports::{Fold, Lens, Row};
 
-use super::{Asked, Command, LOGS};
+use super::{Asked, Command, LOGS, tries};
 use crate::args::{Args, Failure, Opt};
 use crate::output::{self, OUTPUT};
 use crate::run;
 
 pub const REPLAY: Command = Command {
     name: "replay",
-    usage: "replay LOG... --config FILE",
+    usage: "replay LOG... --config FILE [--prices FILE]",
     help: "what the quotas of a configuration would have refused, warned of or sent to a cheaper model\n\
            The file is a configuration of the filter, as JSON; its quotas count the past calls as the filter would.",
-    options: &[&[Opt::new("--config", "FILE", "the configuration to try")], LOGS, OUTPUT],
+    options: &[
+        &[
+            Opt::new("--config", "FILE", "the configuration to try"),
+            Opt::new("--prices", "FILE", tries::PRICES),
+        ],
+        LOGS,
+        OUTPUT,
+    ],
     run: replay,
 };
 
@@ -38,7 +45,11 @@ fn replay(args: &Args) -> Result<ExitCode, Failure> {
     let config = args.text_of("--config")?;
     let Asked { mut logs, zone, selection } = Asked::new(args)?;
     let replay = Replay::new(&config, Lens::new(zone), selection);
-    let replay = Mutex::new(replay.map_err(|why| Failure::Usage(format!("`{path}`: {why}")))?);
+    let mut replay = replay.map_err(|why| Failure::Usage(format!("`{path}`: {why}")))?;
+    if let Some(prices) = tries::prices(args)? {
+        replay.at(prices);
+    }
+    let replay = Mutex::new(replay);
     logs.in_order = true;
     run::read(&logs, || Shared(&replay))?;
     let replay = replay.into_inner().map_err(|_| Failure::Failed("a thread ended early".into()))?;

@@ -1,8 +1,10 @@
 //! `tollgate whatif` and `tollgate compare`.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tollgate_reports::compare::Compare;
+use tollgate_reports::reprice::Book;
 use tollgate_reports::whatif::WhatIf;
 use tollgate_reports::{Dimension, Lens, Range, Selection};
 
@@ -13,8 +15,8 @@ use crate::run;
 
 pub const WHATIF: Command = Command {
     name: "whatif",
-    usage: "whatif LOG... [--volume ...] [--model ...]",
-    help: "what calls would cost if there were more of them, or with another model\n\
+    usage: "whatif LOG... [--volume ...] [--model ...] [--prices FILE]",
+    help: "what calls would cost if there were more of them, with another model, or at other prices\n\
            tollgate whatif access.log --volume feature=answers:2 --model gpt-4.1=gpt-4.1-mini --by feature",
     options: &[
         &[
@@ -28,6 +30,7 @@ pub const WHATIF: Command = Command {
                 "A=[PROVIDER/]B",
                 "the same tokens with model B at list price, and the discount that A had",
             ),
+            Opt::new("--prices", "FILE", PRICES),
             Opt::new("--by", "NAME", "what to show it by (default feature)"),
         ],
         LOGS,
@@ -35,6 +38,16 @@ pub const WHATIF: Command = Command {
     ],
     run: whatif,
 };
+
+/// What `--prices` is, here and of `replay`.
+pub const PRICES: &str = "price calls anew: at the prices of this file, of the form of pricing.refresh, and those of the catalogue";
+
+/// The prices of the file that `--prices` names.
+pub fn prices(args: &Args) -> Result<Option<Arc<Book>>, Failure> {
+    let Some(path) = args.value("--prices") else { return Ok(None) };
+    let book = Book::parse(&args.text_of("--prices")?);
+    book.map(Arc::new).map(Some).map_err(|why| Failure::Usage(format!("`{path}`: {why}")))
+}
 
 pub const COMPARE: Command = Command {
     name: "compare",
@@ -63,8 +76,11 @@ fn whatif(args: &Args) -> Result<ExitCode, Failure> {
     for text in args.values("--model") {
         whatif.model(text).map_err(|why| Failure::Usage(format!("`--model`: {why}")))?;
     }
-    if !args.has("--volume") && !args.has("--model") {
-        return Err(Failure::Usage("nothing changes: give `--volume` or `--model`".into()));
+    if let Some(prices) = prices(args)? {
+        whatif.at(prices);
+    }
+    if !["--volume", "--model", "--prices"].into_iter().any(|option| args.has(option)) {
+        return Err(Failure::Usage("nothing changes: give `--volume`, `--model` or `--prices`".into()));
     }
     let (whatif, _) = run::read(&logs, || whatif.clone())?;
     output::put(whatif.document(), args)?;
