@@ -201,7 +201,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tollgate_pricing::PriceBook;
     use tollgate_record::{Cost, Tokens};
 
     const START: i64 = 1_795_176_000_000_000_000;
@@ -223,7 +222,7 @@ mod tests {
 
     fn report(by: &[&str], records: &[Record]) -> String {
         let by = by.iter().map(|&tag| tag.to_owned()).collect();
-        let mut report = Report::new(Book::of(PriceBook::new(Vec::new())), by);
+        let mut report = Report::new(price::catalogue(), by);
         records.iter().for_each(|record| report.add(record));
         report.to_string()
     }

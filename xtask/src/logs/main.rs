@@ -16,7 +16,6 @@ mod requote;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use price::Book;
 use reader::Source;
 
 fn main() -> ExitCode {
@@ -54,7 +53,7 @@ struct Asked {
 fn answer(args: &[String]) -> Result<(String, Verdict), String> {
     let (question, rest) = args.split_first().ok_or("expected `requote` or `against`")?;
     let asked = parse(question, rest)?;
-    let book = || Book::load(asked.config.as_deref(), asked.catalogue.as_deref());
+    let book = || price::load(asked.config.as_deref(), asked.catalogue.as_deref());
     let mut source = Source::new(asked.files.clone());
     match question.as_str() {
         "requote" => {

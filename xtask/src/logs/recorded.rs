@@ -7,12 +7,11 @@ use std::rc::Rc;
 use serde_json::Value;
 use tollgate_exchange::{AnsweredBy, Exchange, Finish, Head, HeaderPairs, Rules, Start};
 use tollgate_policy::ReservationId;
-use tollgate_pricing::PriceBook;
 use tollgate_record::{Record, Timestamp};
 use tollgate_wire::{End, Ended};
 
 use crate::Verdict;
-use crate::price::Book;
+use crate::price;
 use crate::requote::Report;
 
 const NOON: Timestamp = Timestamp::from_unix_nanos(1_795_176_000_000_000_000);
@@ -33,7 +32,7 @@ fn a_record_alone_recomputes_its_price() {
     }
     for configuration in CONFIGURATIONS {
         let rules = Rc::new(Rules::compile(configuration.as_bytes()).unwrap());
-        let mut report = Report::new(Book::of(PriceBook::new(Vec::new())));
+        let mut report = Report::new(price::catalogue());
         let mut records = 0;
         for case in &cases {
             let Some(mut record) = through_the_core(&rules, case) else { continue };

@@ -146,11 +146,10 @@ fn shown(amount: Option<PicoUsd>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tollgate_pricing::PriceBook;
     use tollgate_record::{Cost, Part, Timestamp, Tokens};
 
     fn report() -> Report {
-        Report::new(Book::of(PriceBook::new(Vec::new())))
+        Report::new(price::catalogue())
     }
 
     /// A call of gpt-4.1 with 1,200 input tokens, 1,000 of them cached, and 300 output tokens. At 2, 0.50 and 8
@@ -285,7 +284,7 @@ mod tests {
         audio.tokens.audio_input = Some(100);
         audio.tokens.cache_read_audio = Some(100);
         audio.cost = Cost::default();
-        let book = Book::of(PriceBook::new(Vec::new()));
+        let book = price::catalogue();
         let price = book.price(&Record { cost: priced("1", "input"), ..audio.clone() }).unwrap();
         assert!(price.lines.contains_key("cache_read_audio"), "{price:?}");
         let mut cheaper = call();
