@@ -1,5 +1,7 @@
 //! What past calls would have cost at other prices: those of the catalogue as it is now, or of a file in front of it.
 
+mod recompute;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use tollgate_record::{CostStatus, Part, Record};
 
 use crate::counts::disjoint;
 use crate::row::Row;
+
+pub use recompute::Recomputed;
 
 /// Prices to try.
 #[derive(Clone, Debug)]
@@ -69,6 +73,11 @@ impl Book {
     /// These prices; unknown models have the price of `stand_in`.
     pub fn new(prices: PriceBook, stand_in: Option<String>) -> Self {
         Self { prices, stand_in }
+    }
+
+    /// The catalogue's prices alone.
+    pub fn of_catalogue() -> Self {
+        Self::new(PriceBook::new(Vec::new()), None)
     }
 
     /// The prices of a file before those of the catalogue. The file has the form of `pricing.refresh`: one provider's prices, or a

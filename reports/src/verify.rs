@@ -1,25 +1,35 @@
-//! Is a line missing, or there twice, and do the lines of each cost add up to it?
+//! Is a line missing, or there twice, do the lines of each cost add up to it, and does it follow from its record?
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use tollgate_pricing::PicoUsd;
 
 use crate::fold::Fold;
 use crate::ids::{Ids, Worker};
+use crate::reprice::{Book, Recomputed};
 use crate::row::Row;
 
 /// How many numbers, or lines, are shown.
 const SHOWN: usize = 20;
 
-/// Costs whose lines do not add up.
+/// Costs whose lines do not add up, or that do not follow from their records.
 #[derive(Clone, Debug, Default)]
 pub struct Verify {
     wrong: u64,
     shown: Vec<String>,
+    /// The prices with which costs are computed anew, if they are.
+    book: Option<Arc<Book>>,
+    equal: u64,
+    other_prices: u64,
+    nothing: u64,
+    differing: u64,
+    differences: Vec<String>,
 }
 
 impl Fold for Verify {
     fn add(&mut self, row: &Row<'_>) {
+        self.recompute(row);
         // A cost without lines is of a line that has none, as plain text, or there is nothing to pay.
         let Some(usd) = row.usd.filter(|usd| !row.lines.is_empty() || *usd == PicoUsd::ZERO) else { return };
         if PicoUsd::try_sum(row.lines.iter().map(|(_, amount)| *amount)) == Some(usd) {
@@ -35,10 +45,57 @@ impl Fold for Verify {
         self.wrong = self.wrong.saturating_add(other.wrong);
         self.shown.extend(other.shown);
         self.shown.truncate(SHOWN);
+        for (sum, more) in [
+            (&mut self.equal, other.equal),
+            (&mut self.other_prices, other.other_prices),
+            (&mut self.nothing, other.nothing),
+            (&mut self.differing, other.differing),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.differences.extend(other.differences);
+        self.differences.truncate(SHOWN);
     }
 }
 
 impl Verify {
+    /// Costs are also computed anew, where they were priced with these prices.
+    pub fn with(book: Arc<Book>) -> Self {
+        Self { book: Some(book), ..Self::default() }
+    }
+
+    fn recompute(&mut self, row: &Row<'_>) {
+        let Some(book) = &self.book else { return };
+        let count = match book.recompute_row(row) {
+            Recomputed::Equal => &mut self.equal,
+            Recomputed::OtherPrices => &mut self.other_prices,
+            Recomputed::Nothing(_) => &mut self.nothing,
+            Recomputed::Differs(how) => {
+                if self.differences.len() < SHOWN {
+                    self.differences.push(format!("{}  {} {}  {how}", row.id, row.provider, row.model()));
+                }
+                &mut self.differing
+            }
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// What computing costs anew gave, if they were.
+    fn tell_recomputed(&self, text: &mut String) {
+        let Some(book) = &self.book else { return };
+        let Self { equal, other_prices, nothing, differing, .. } = self;
+        let line =
+            format!("recomputed at prices {}: {equal} costs equal, {differing} differ", book.version());
+        let rest = format!("{nothing} have none to compute, {other_prices} were priced with other prices");
+        writeln!(text, "{line}; {rest}").unwrap_or_default();
+        for line in &self.differences {
+            writeln!(text, "  differs: {line}").unwrap_or_default();
+        }
+        if *differing > u64::try_from(SHOWN).unwrap_or(u64::MAX) {
+            writeln!(text, "  only the first {SHOWN} of {differing} are shown").unwrap_or_default();
+        }
+    }
+
     /// What there is to say, and whether all is well.
     pub fn answer(&self, ids: &Ids) -> (String, bool) {
         let mut text = String::new();
@@ -66,8 +123,9 @@ impl Verify {
         if self.wrong > u64::try_from(SHOWN).unwrap_or(u64::MAX) {
             writeln!(text, "  only the first {SHOWN} of {} are shown", self.wrong).unwrap_or_default();
         }
+        self.tell_recomputed(&mut text);
         let whole = ids.workers.values().all(Worker::is_whole);
-        (text, whole && strange == 0 && self.wrong == 0)
+        (text, whole && strange == 0 && self.wrong == 0 && self.differing == 0)
     }
 }
 
@@ -181,5 +239,29 @@ mod tests {
         }
         let (text, good) = verify.answer(&Ids::default());
         assert!(!good && text.contains("does not add up: a-1-1   -  usd 0.30001\n"), "{text}");
+    }
+
+    #[test]
+    fn a_cost_must_follow_from_its_record() {
+        let book = Arc::new(Book::of_catalogue());
+        let call = |usd: &str, version: &str| {
+            format!(
+                r#"{{"tollgate.schema":1,"tollgate.id":"a-1-1","tollgate.time":"2026-11-20T12:00:00Z","gen_ai.provider.name":"openai","gen_ai.request.model":"gpt-4.1","gen_ai.usage.input_tokens":1000,"tollgate.cost.status":"priced","tollgate.cost.usd":"{usd}","tollgate.cost.list_usd":"{usd}","tollgate.cost.lines":{{"input":"{usd}"}},"tollgate.price.version":"{version}"}}"#
+            )
+        };
+        let mut verify = Verify::with(book.clone());
+        for line in [call("0.002", book.version()), call("0.003", book.version()), call("0.003", "others")] {
+            let crate::Line::Call(call) = crate::LineReader::new(None).read(line.as_bytes()) else {
+                panic!()
+            };
+            verify.add(&call.row);
+        }
+        let (text, good) = verify.answer(&Ids::default());
+        let expected = format!(
+            "recomputed at prices {}: 1 costs equal, 1 differ; 0 have none to compute, 1 were priced with other prices\n  \
+             differs: a-1-1  openai gpt-4.1  logged 0.003 (list 0.003) input 0.003  recomputed 0.002 (list 0.002) input 0.002\n",
+            book.version()
+        );
+        assert!(!good && text.ends_with(&expected), "{text}");
     }
 }

@@ -1,8 +1,11 @@
 //! What the page asks: JSON of its form's fields -> something that takes calls.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use tollgate_reports::compare::Compare;
 use tollgate_reports::forecast::{Budgets, Daily};
+use tollgate_reports::reprice::Book;
 use tollgate_reports::spend::Spend;
 use tollgate_reports::verify::Verify;
 use tollgate_reports::whatif::WhatIf;
@@ -101,7 +104,7 @@ impl Question {
             Kind::WhatIf => Work::WhatIf(self.whatif(lens, selection)?),
             Kind::Compare => Work::Compare(Box::new(self.compare(lens, selection)?)),
             Kind::Forecast => self.forecast(lens, selection)?,
-            Kind::Verify => Work::Verify(Verify::default()),
+            Kind::Verify => Work::Verify(Verify::with(Arc::new(Book::of_catalogue()))),
         })
     }
 

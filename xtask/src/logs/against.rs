@@ -222,7 +222,7 @@ mod tests {
 
     fn report(by: &[&str], records: &[Record]) -> String {
         let by = by.iter().map(|&tag| tag.to_owned()).collect();
-        let mut report = Report::new(price::catalogue(), by);
+        let mut report = Report::new(Book::of_catalogue(), by);
         records.iter().for_each(|record| report.add(record));
         report.to_string()
     }

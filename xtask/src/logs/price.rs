@@ -6,7 +6,7 @@ use std::path::Path;
 use tollgate_exchange::{Rules, UnknownModel, parse_catalogue};
 use tollgate_pricing::PriceBook;
 
-pub use tollgate_reports::reprice::{Book, Priced, Unpriceable, model};
+pub use tollgate_reports::reprice::{Book, Recomputed, model};
 
 /// The catalogue, the overrides of the configuration (JSON) if there is one, and the prices of a file as a filter takes it
 /// while it runs.
@@ -26,12 +26,6 @@ pub fn load(config: Option<&Path>, catalogue: Option<&Path>) -> Result<Book, Str
         prices = prices.refreshed(read(path, parse_catalogue)?.into());
     }
     Ok(Book::new(prices, stand_in))
-}
-
-/// The catalogue alone.
-#[cfg(test)]
-pub fn catalogue() -> Book {
-    Book::new(PriceBook::new(Vec::new()), None)
 }
 
 fn read<T, E: fmt::Display>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T, E>) -> Result<T, String> {

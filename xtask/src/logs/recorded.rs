@@ -11,7 +11,7 @@ use tollgate_record::{Record, Timestamp};
 use tollgate_wire::{End, Ended};
 
 use crate::Verdict;
-use crate::price;
+use crate::price::Book;
 use crate::requote::Report;
 
 const NOON: Timestamp = Timestamp::from_unix_nanos(1_795_176_000_000_000_000);
@@ -32,7 +32,7 @@ fn a_record_alone_recomputes_its_price() {
     }
     for configuration in CONFIGURATIONS {
         let rules = Rc::new(Rules::compile(configuration.as_bytes()).unwrap());
-        let mut report = Report::new(price::catalogue());
+        let mut report = Report::new(Book::of_catalogue());
         let mut records = 0;
         for case in &cases {
             let Some(mut record) = through_the_core(&rules, case) else { continue };

@@ -4,10 +4,10 @@
 use std::fmt;
 
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{Cost, CostStatus, Record};
+use tollgate_record::Record;
 
 use crate::Verdict;
-use crate::price::{self, Book, Priced, Unpriceable};
+use crate::price::{self, Book, Recomputed};
 use crate::reasons::Reasons;
 
 /// How many differences are shown.
@@ -53,27 +53,13 @@ impl Report {
         if !adds_up(record) {
             self.not_adding_up.add(|| format!("{}  usd {}", subject(record), shown(record.cost.usd)));
         }
-        if record.price_version != self.book.version() {
-            return self.skipped.add(format!("other price version `{}`", record.price_version));
-        }
-        let price = self.book.price(record);
-        match (price, record.cost.list_usd) {
-            // The record says that the model is unknown, and so say we.
-            (Err(Unpriceable::UnknownModel(_)), None) if record.cost.status == CostStatus::UnknownModel => {
-                self.skipped.add(Unpriceable::NoCost(record.cost.status).to_string());
+        match self.book.recompute(record) {
+            Recomputed::Equal => self.equal += 1,
+            Recomputed::Differs(how) => self.differing.add(|| format!("{}  {how}", subject(record))),
+            Recomputed::OtherPrices => {
+                self.skipped.add(format!("other price version `{}`", record.price_version));
             }
-            (Err(why), None) => self.skipped.add(why.to_string()),
-            (Ok(price), Some(_)) if follows(&price, &record.cost) => self.equal += 1,
-            // Where a class has no rate, the filter gives no cost for what has no other line either.
-            (Ok(price), None) if record.cost.status == CostStatus::Unpriced && price.lines.is_empty() => {
-                self.equal += 1;
-            }
-            (price, _) => {
-                let computed = price.map_or_else(|why| why.to_string(), |price| figures(&price));
-                self.differing.add(|| {
-                    format!("{}  logged {}  recomputed {computed}", subject(record), logged(&record.cost))
-                });
-            }
+            Recomputed::Nothing(why) => self.skipped.add(why.to_string()),
         }
     }
 
@@ -109,26 +95,6 @@ impl fmt::Display for Report {
     }
 }
 
-/// Whether the logged cost is the one that was computed: to the last line, unless the provider's own figure is the cost.
-fn follows(price: &Priced, logged: &Cost) -> bool {
-    let list = logged.list_usd == Some(price.list);
-    if logged.status == CostStatus::Reported {
-        return list && logged.usd == logged.reported_usd;
-    }
-    let lines = logged.lines.iter().cloned().collect();
-    list && logged.usd == Some(price.usd) && price.lines == lines
-}
-
-fn figures(price: &Priced) -> String {
-    let lines = price.lines.iter().map(|(name, amount)| format!(" {name} {amount}"));
-    format!("{} (list {}){}", price.usd, price.list, lines.collect::<String>())
-}
-
-fn logged(cost: &Cost) -> String {
-    let lines = cost.lines.iter().map(|(name, amount)| format!(" {name} {amount}"));
-    format!("{} (list {}){}", shown(cost.usd), shown(cost.list_usd), lines.collect::<String>())
-}
-
 /// Whether the lines give the total. A cost without lines has nothing to pay: it is zero.
 fn adds_up(record: &Record) -> bool {
     let lines = PicoUsd::try_sum(record.cost.lines.iter().map(|(_, amount)| *amount));
@@ -146,10 +112,10 @@ fn shown(amount: Option<PicoUsd>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tollgate_record::{Cost, Part, Timestamp, Tokens};
+    use tollgate_record::{Cost, CostStatus, Part, Timestamp, Tokens};
 
     fn report() -> Report {
-        Report::new(price::catalogue())
+        Report::new(Book::of_catalogue())
     }
 
     /// A call of gpt-4.1 with 1,200 input tokens, 1,000 of them cached, and 300 output tokens. At 2, 0.50 and 8
@@ -284,7 +250,7 @@ mod tests {
         audio.tokens.audio_input = Some(100);
         audio.tokens.cache_read_audio = Some(100);
         audio.cost = Cost::default();
-        let book = price::catalogue();
+        let book = Book::of_catalogue();
         let price = book.price(&Record { cost: priced("1", "input"), ..audio.clone() }).unwrap();
         assert!(price.lines.contains_key("cache_read_audio"), "{price:?}");
         let mut cheaper = call();
