@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Given, Sum, call, check_ids, envoy, full_size, given, llm, records, team, usd};
+use support::{Given, Ids, Sum, call, each_record, envoy, full_size, given, llm, records, team, usd};
 use tollgate_test_harness::envoy::config::Plugin;
 use tollgate_test_harness::envoy::{Envoy, Reload};
 use tollgate_test_harness::load::{Call, Load, Tally};
@@ -141,15 +141,22 @@ fn mixed(number: u64) -> Call {
 fn the_ledger_is_the_sum_of_the_log_through_cuts_and_reloads() {
     let Some(wasm) = given("TOLLGATE_WASM") else { return };
     for config in ["quickstart/envoy.yaml", "quickstart/ecds.yaml"] {
-        let (llm, calls) = (llm(), full_size(5_000));
+        // Both together: 10,000 in `test`, 200,000 in `soak`.
+        let (llm, calls) = (llm(), if full_size(1) > 1 { 100_000 } else { 5_000 });
         let plugin = free_probe(three_quotas());
         let given = Given { config, wasm: wasm.clone(), plugin, upstream: llm.address(), store: None };
         let Some(mut envoy) = given.start() else { return };
         let tally = load_while_reloading(&mut envoy, config, calls);
-        let all = records(&envoy, calls);
-        assert_eq!((all.len() as u64, tally.of(0)), (calls, 0), "{config}: {tally:?}");
-        check_ids(&all);
-        check_ledger(&Sum::of(&all), &["calls", "money"], |quotas| {
+        let (mut sum, mut ids, mut logged) = (Sum::default(), Ids::default(), 0);
+        each_record(&envoy, calls, |record| {
+            sum.add(&record);
+            ids.add(&record);
+            logged += 1;
+        });
+        assert_eq!((logged, tally.of(0)), (calls, 0), "{config}: {tally:?}");
+        ids.check();
+        println!("{config}: the log of {logged} calls adds up to {sum:?}; now the ledger");
+        check_ledger(&sum, &["calls", "money"], |quotas| {
             reload(&mut envoy, config, &free_probe(quotas));
             one(&envoy, &probe())
         });
@@ -168,12 +175,18 @@ fn reload(envoy: &mut Envoy, config: &str, plugin: &Value) {
 /// A listener's update moves it to another port, so the load follows in parts; the calls that are open go on on the old one.
 fn load_while_reloading(envoy: &mut Envoy, config: &str, calls: u64) -> Tally {
     const PARTS: u64 = 4;
-    let (mut all, mut reloads) = (Tally::default(), 0);
+    let (mut all, mut reloads, begun) = (Tally::default(), 0, Instant::now());
+    let progress = |number: u64| {
+        if number > 0 && number.is_multiple_of(10_000) {
+            println!("{config}: {number} of {calls} calls, {} s", begun.elapsed().as_secs());
+        }
+        mixed(number)
+    };
     for part in 0..PARTS {
         let (load, done) = (load(envoy, calls / PARTS), AtomicBool::new(false));
         let tally = std::thread::scope(|scope| {
             let running = scope.spawn(|| {
-                let tally = load.run(|number| mixed(part * calls / PARTS + number));
+                let tally = load.run(|number| progress(part * calls / PARTS + number));
                 done.store(true, Ordering::Relaxed);
                 tally
             });

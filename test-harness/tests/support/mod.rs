@@ -4,6 +4,7 @@
 pub mod proto;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -139,19 +140,32 @@ pub fn team(number: u64) -> String {
 
 /// The records in an access log, once there are so many.
 pub fn records(envoy: &Envoy, at_least: u64) -> Vec<Value> {
+    let mut records = Vec::new();
+    each_record(envoy, at_least, |record| records.push(record));
+    records
+}
+
+/// Hands over the records in an access log one by one, once it has so many: a long log does not fit into memory as values.
+pub fn each_record(envoy: &Envoy, at_least: u64, act: impl FnMut(Value)) {
     let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let text = std::fs::read_to_string(envoy.access_log()).unwrap_or_default();
-        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let records: Vec<Value> = lines
-            .map(|line| serde_json::from_str::<Value>(line).unwrap()["tollgate"]["value"].take())
-            .filter(|record| record.is_object())
-            .collect();
-        if records.len() as u64 >= at_least || Instant::now() > until {
-            return records;
-        }
+    let there = || lines(envoy).filter(|line| line.contains("\"tollgate\":{")).count();
+    while there() < at_least as usize && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
     }
+    let record = |line: String| serde_json::from_str::<Value>(&line).unwrap()["tollgate"]["value"].take();
+    lines(envoy).map(record).filter(Value::is_object).for_each(act);
+}
+
+/// The whole lines of an access log: one that Envoy is still writing has no end yet.
+fn lines(envoy: &Envoy) -> impl Iterator<Item = String> {
+    let file = std::fs::File::open(envoy.access_log()).into_iter();
+    file.flat_map(|file| {
+        let mut file = std::io::BufReader::new(file);
+        std::iter::from_fn(move || {
+            let mut line = String::new();
+            file.read_line(&mut line).ok().filter(|_| line.ends_with('\n')).map(|_| line)
+        })
+    })
 }
 
 /// What the records say was used.
@@ -167,14 +181,19 @@ pub struct Sum {
 
 impl Sum {
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Value>) -> Self {
-        let sent = records.into_iter().filter(|record| record["tollgate.cost.status"] != "not_sent");
-        sent.fold(Self::default(), |sum, record| Self {
-            calls: sum.calls + 1,
-            tokens: sum.tokens
-                + number(record, "gen_ai.usage.input_tokens")
-                + number(record, "gen_ai.usage.output_tokens"),
-            pico: sum.pico + record["tollgate.cost.usd"].as_str().map_or(0, pico),
-        })
+        let mut sum = Self::default();
+        records.into_iter().for_each(|record| sum.add(record));
+        sum
+    }
+
+    /// Adds what one call used.
+    pub fn add(&mut self, record: &Value) {
+        if record["tollgate.cost.status"] != "not_sent" {
+            self.calls += 1;
+            self.tokens +=
+                number(record, "gen_ai.usage.input_tokens") + number(record, "gen_ai.usage.output_tokens");
+            self.pico += record["tollgate.cost.usd"].as_str().map_or(0, pico);
+        }
     }
 }
 
@@ -195,15 +214,29 @@ pub fn usd(pico: i128) -> String {
 
 /// No id stands twice, and each worker's sequence has no gap.
 pub fn check_ids(records: &[Value]) {
-    let mut by_worker: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    for record in records {
+    let mut ids = Ids::default();
+    records.iter().for_each(|record| ids.add(record));
+    ids.check();
+}
+
+/// The ids of records, by worker.
+#[derive(Default)]
+pub struct Ids(BTreeMap<String, BTreeSet<u64>>);
+
+impl Ids {
+    /// One more, which may not be there yet.
+    pub fn add(&mut self, record: &Value) {
         let id = record["tollgate.id"].as_str().unwrap();
         let (worker, sequence) = id.rsplit_once('-').unwrap();
         let sequence = u64::from_str_radix(sequence, 16).unwrap();
-        assert!(by_worker.entry(worker.to_owned()).or_default().insert(sequence), "{id} stands twice");
+        assert!(self.0.entry(worker.to_owned()).or_default().insert(sequence), "{id} stands twice");
     }
-    for (worker, sequences) in by_worker {
-        assert_eq!(sequences.last().copied(), Some(sequences.len() as u64), "{worker} has gaps");
+
+    /// Each worker's sequence has no gap.
+    pub fn check(&self) {
+        for (worker, sequences) in &self.0 {
+            assert_eq!(sequences.last().copied(), Some(sequences.len() as u64), "{worker} has gaps");
+        }
     }
 }
 
