@@ -8,6 +8,8 @@
 pub struct HeaderPairs {
     bytes: Vec<u8>,
     spans: Vec<Span>,
+    /// A bit for each length of a name that occurs: most headers that are asked for are not there, and this tells.
+    lengths: u64,
 }
 
 /// Where a pair stands.
@@ -35,7 +37,7 @@ impl HeaderPairs {
     /// Reads a serialised map. What does not fit together ends the list.
     pub fn parse(bytes: Vec<u8>) -> Self {
         let spans = spans(&bytes).unwrap_or_default();
-        Self { bytes, spans }
+        Self::of(bytes, spans)
     }
 
     /// From names and values, for tests and other hosts.
@@ -48,7 +50,12 @@ impl HeaderPairs {
             bytes.extend_from_slice(value);
             bytes.push(0);
         }
-        Self { bytes, spans }
+        Self::of(bytes, spans)
+    }
+
+    fn of(bytes: Vec<u8>, spans: Vec<Span>) -> Self {
+        let lengths = spans.iter().fold(0, |lengths, span| lengths | length_bit(span.name));
+        Self { bytes, spans, lengths }
     }
 
     /// All pairs, in order.
@@ -58,6 +65,9 @@ impl HeaderPairs {
 
     /// The first value of a header, by its lower-case name.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
+        if self.lengths & length_bit(name.len()) == 0 {
+            return None;
+        }
         // Most names differ in their lengths already, and are not looked at.
         let alike = self.spans.iter().filter(|span| span.name == name.len());
         alike.into_iter().find(|span| span.name(&self.bytes) == Some(name.as_bytes()))?.value(&self.bytes)
@@ -76,6 +86,11 @@ impl HeaderPairs {
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.value(name)?).ok()
     }
+}
+
+/// Long names share the last bit.
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 fn spans(bytes: &[u8]) -> Option<Vec<Span>> {

@@ -169,33 +169,42 @@ fn number(raw: &[u8]) -> Read<'_, Value<'_>> {
 
 /// Reads a string whose opening quote is already taken.
 fn text(raw: &[u8]) -> Read<'_, Cow<'_, str>> {
-    let (inner, rest) = quoted(raw)?;
-    Some((unescape(inner)?, rest))
+    let (quoted, rest) = quoted(raw)?;
+    let text = match quoted {
+        Quoted::Plain(inner) => Cow::Borrowed(str::from_utf8(inner).ok()?),
+        Quoted::Escaped(inner) => unescape(inner)?,
+    };
+    Some((text, rest))
 }
 
 /// Reads a key whose opening quote is already taken. Keys are compared only, so their bytes are not looked at.
 fn key(raw: &[u8]) -> Read<'_, Cow<'_, [u8]>> {
-    let (inner, rest) = quoted(raw)?;
-    let plain = if inner.contains(&b'\\') {
-        Cow::Owned(unescape(inner)?.into_owned().into_bytes())
-    } else {
-        Cow::Borrowed(inner)
+    let (quoted, rest) = quoted(raw)?;
+    let plain = match quoted {
+        Quoted::Plain(inner) => Cow::Borrowed(inner),
+        Quoted::Escaped(inner) => Cow::Owned(unescape(inner)?.into_owned().into_bytes()),
     };
     Some((plain, rest))
 }
 
+/// What stands between two quotes.
+enum Quoted<'a> {
+    Plain(&'a [u8]),
+    Escaped(&'a [u8]),
+}
+
 /// What stands before the closing quote, and what comes after it.
-fn quoted(raw: &[u8]) -> Read<'_, &[u8]> {
-    let mut end = 0_usize;
-    loop {
-        let found = raw.get(end..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        end = end.checked_add(found)?;
-        if raw.get(end) == Some(&b'"') {
-            let (inner, rest) = raw.split_at_checked(end)?;
-            return Some((inner, rest.get(1..)?));
-        }
+fn quoted(raw: &[u8]) -> Read<'_, Quoted<'_>> {
+    let mark = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let mut end = raw.iter().position(mark)?;
+    let plain = raw.get(end) == Some(&b'"');
+    while raw.get(end) != Some(&b'"') {
         end = end.checked_add(2)?;
+        end = end.checked_add(raw.get(end..)?.iter().position(mark)?)?;
     }
+    let (inner, rest) = raw.split_at_checked(end)?;
+    let quoted = if plain { Quoted::Plain(inner) } else { Quoted::Escaped(inner) };
+    Some((quoted, rest.get(1..)?))
 }
 
 fn list(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
@@ -237,7 +246,8 @@ fn map(raw: &[u8], depth: usize) -> Read<'_, Value<'_>> {
 }
 
 fn blank(raw: &[u8]) -> &[u8] {
-    raw.trim_ascii_start()
+    // Hardly any provider puts white space into what it sends.
+    if raw.first().is_some_and(|byte| *byte > b' ') { raw } else { raw.trim_ascii_start() }
 }
 
 #[cfg(test)]
