@@ -129,7 +129,9 @@ impl Exchange {
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.unbudgeted = self.plan.unbudgeted;
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
-        Settled { record, bookings: self.bookings(&usage), counts }
+        let bookings = self.bookings(&usage);
+        record.tags = self.tags.take_pairs();
+        Settled { record, bookings, counts }
     }
 
     fn outcome(&self, finish: &Finish) -> Outcome {
@@ -152,7 +154,7 @@ impl Exchange {
         if whole && (aids.first_time)(&self.place()) { reported } else { without_usage(reported) }
     }
 
-    /// The record without its cost. It takes the texts out of what was reported.
+    /// The record without its cost and its tags. It takes the texts out of what was reported.
     fn record(&self, reported: &mut Reported, now: Timestamp) -> Record {
         let region = region(self, reported).map(str::to_owned);
         let usage = reported.usage.as_ref();
@@ -173,7 +175,6 @@ impl Exchange {
             usage_source: source(reported.source),
             inconsistent: reported.problems.has(Problem::Inconsistent)
                 || usage.is_some_and(|u| u.inconsistent),
-            tags: self.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             missing_tags: self.missing_tags(),
             decision: self.decision.clone(),
             shadow: self.shadow.clone(),

@@ -15,7 +15,7 @@ use crate::settle::Settled;
 pub use gauges::Gauges;
 pub(crate) use labels::{OTHER, UNKNOWN};
 use labels::{labels, model_label, other, put_key, tame};
-use series::{Metric, Money, Seat, Series, put};
+use series::{Metric, Money, Seat, Series, kind_label, put};
 use std::collections::HashMap;
 use tollgate_policy::{KeyBudget, SharedStore, claim_place};
 
@@ -66,6 +66,8 @@ pub struct Stats {
     seats: Vec<Seat>,
     /// Room for a key of `kinds`.
     key: Vec<u8>,
+    /// Room for the token counts of a call by the label of their class, which all views add up.
+    tokens: Vec<(&'static str, u64)>,
     plain: HashMap<String, Metric>,
     /// Calls that go by unmetered: host and reason.
     unmetered: HashMap<String, Metric>,
@@ -101,10 +103,13 @@ impl Stats {
             Some(seat) => *seat,
             None => self.take_seat(rules, settled, places),
         };
+        self.tokens.clear();
+        let counts = settled.counts.tokens.iter().filter(|(_, count)| *count > 0);
+        self.tokens.extend(counts.map(|(kind, count)| (kind_label(kind), count)));
         if let Some(seat) = self.seats.get_mut(seat) {
             for place in &seat.series {
                 if let Some(series) = self.series.get_mut(*place) {
-                    series.count(settled, sink);
+                    series.count(settled, &self.tokens, sink);
                 }
             }
             for view in seat.overflowed.iter().filter_map(|view| rules.views.get(*view)) {

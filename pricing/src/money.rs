@@ -59,6 +59,11 @@ impl PicoUsd {
     /// Whole nano-dollars (rounded down) and the pico-dollars that remain, 0 to 999, for a counter
     /// of nano-dollars that carries its remainder.
     pub const fn split_nanos(self) -> (i128, i128) {
+        // All but absurd amounts fit 64 bits, and are divided much faster there.
+        if self.0 as i64 as i128 == self.0 {
+            let small = self.0 as i64;
+            return (small.div_euclid(1000) as i128, small.rem_euclid(1000) as i128);
+        }
         (self.0.div_euclid(1000), self.0.rem_euclid(1000))
     }
 }

@@ -106,16 +106,21 @@ impl Series {
         Self { labels: labels.to_owned(), requests: Vec::new(), tokens: Vec::new(), cost: Money::default() }
     }
 
-    pub(super) fn count(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
+    /// Counts a call with these tokens.
+    pub(super) fn count(
+        &mut self,
+        settled: &Settled,
+        tokens: &[(&'static str, u64)],
+        sink: &mut impl MetricSink,
+    ) {
         let (record, labels) = (&settled.record, &self.labels);
         let (decision, source) = (record.decision.action(), record.usage_source);
         put_own(&mut self.requests, (decision, source), sink, 1, || {
             let (decision, source) = (decision.as_str(), source.as_str());
             format!("tollgate_requests{labels};decision={decision};usage_source={source}")
         });
-        for (kind, count) in settled.counts.tokens.iter().filter(|(_, count)| *count > 0) {
-            let kind = kind_label(kind);
-            put_own(&mut self.tokens, kind, sink, count, || format!("tollgate_tokens{labels};kind={kind}"));
+        for (kind, count) in tokens {
+            put_own(&mut self.tokens, *kind, sink, *count, || format!("tollgate_tokens{labels};kind={kind}"));
         }
         if let Some(cost) = record.cost.usd {
             self.cost.add(sink, cost, || format!("tollgate_cost_nanousd{labels}"));
@@ -142,7 +147,7 @@ fn put_own<K: PartialEq>(
 }
 
 /// The `kind` label of a token class. Classes that have no label of their own count as the one that contains them.
-const fn kind_label(kind: tollgate_pricing::TokenKind) -> &'static str {
+pub(super) const fn kind_label(kind: tollgate_pricing::TokenKind) -> &'static str {
     use tollgate_pricing::TokenKind as K;
     match kind {
         K::CacheRead | K::CacheReadAudio | K::CacheReadImage => "cache_read",

@@ -5,6 +5,7 @@ use crate::selector::{Pattern, is_reserved};
 use serde::Deserialize;
 use source::{Asks, RawSource, Source};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 mod source;
 
@@ -53,7 +54,7 @@ pub enum Required {
 #[derive(Clone, Debug, Default)]
 pub struct TagRules {
     tags: Vec<Tag>,
-    names: Vec<String>,
+    names: Arc<[String]>,
     asks: Asks,
     keys: VirtualKeys,
 }
@@ -89,7 +90,7 @@ pub fn compile_tags(
     }
     let names: Vec<String> = tags.iter().map(|tag| tag.name.clone()).collect();
     check_keys(keys, &names)?;
-    Ok(TagRules { names, tags, asks, keys: keys.clone() })
+    Ok(TagRules { names: names.into(), tags, asks, keys: keys.clone() })
 }
 
 fn check_keys(keys: &VirtualKeys, names: &[String]) -> Result<(), ConfigError> {
@@ -255,11 +256,11 @@ impl TagRules {
         let unread = request.body.is_none() && !self.asks.pointers.is_empty();
         for (index, tag) in self.tags.iter().enumerate() {
             let (value, contradicted) = tag.resolve(request, key);
-            values.push((tag.name.clone(), value));
+            values.push(value);
             conflicts.extend(contradicted.then(|| tag.name.clone()));
             open.extend((unread && tag.waits_for_body(request, key)).then_some(index));
         }
-        Tags { values, conflicts, open }
+        Tags { names: Arc::clone(&self.names), values, conflicts, open }
     }
 
     /// Whether a call must wait for its body because a tag that may stand there must not be missing.
@@ -299,7 +300,9 @@ fn max_length(raw: &RawTag) -> Result<usize, ConfigError> {
 /// One call's tags, in the configuration's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags {
-    values: Vec<(String, Option<String>)>,
+    names: Arc<[String]>,
+    /// In the order of their names.
+    values: Vec<Option<String>>,
     conflicts: Vec<String>,
     /// The indices of those whose value the body, not read yet, may decide.
     open: Vec<usize>,
@@ -308,7 +311,8 @@ pub struct Tags {
 impl Tags {
     /// From names and values; `None` is a tag that the call does not carry.
     pub fn new(values: Vec<(String, Option<String>)>) -> Self {
-        Self { values, conflicts: Vec::new(), open: Vec::new() }
+        let (names, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        Self { names: names.into(), values, conflicts: Vec::new(), open: Vec::new() }
     }
 
     /// Whether the body, which was not read yet, may decide the tag of this index.
@@ -323,22 +327,33 @@ impl Tags {
 
     /// The value by index, [`UNTAGGED`] where the call carries none; `None` past the last tag.
     pub fn value(&self, index: usize) -> Option<&str> {
-        self.values.get(index).map(|(_, value)| value.as_deref().unwrap_or(UNTAGGED))
+        self.values.get(index).map(|value| value.as_deref().unwrap_or(UNTAGGED))
     }
 
     /// The value by index, if the call carries one.
     pub fn known(&self, index: usize) -> Option<&str> {
-        self.values.get(index)?.1.as_deref()
+        self.values.get(index)?.as_deref()
     }
 
     /// Names and values, [`UNTAGGED`] included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or(UNTAGGED)))
+        self.pairs().map(|(name, value)| (name, value.as_deref().unwrap_or(UNTAGGED)))
     }
 
     /// Names of tags that the call does not carry.
     pub fn absent(&self) -> impl Iterator<Item = &str> {
-        self.values.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.as_str())
+        self.pairs().filter(|(_, value)| value.is_none()).map(|(name, _)| name)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &Option<String>)> {
+        self.names.iter().map(String::as_str).zip(&self.values)
+    }
+
+    /// Names and values as they are recorded, [`UNTAGGED`] included. It takes the values out.
+    pub fn take_pairs(&mut self) -> Vec<(String, String)> {
+        let values = std::mem::take(&mut self.values).into_iter();
+        let told = values.map(|value| value.unwrap_or_else(|| UNTAGGED.to_owned()));
+        self.names.iter().cloned().zip(told).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::{ConfigError, Object, whole_number};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A source as the user wrote it: one of the kinds, and what belongs to it.
@@ -164,17 +165,23 @@ impl Source {
     }
 
     /// The raw value, if the request has one.
-    pub(super) fn value(&self, request: &Request<'_>) -> Option<Vec<u8>> {
-        match &self.kind {
-            Kind::Header(name) => (request.header)(name).map(<[u8]>::to_vec),
+    pub(super) fn value<'a>(&'a self, request: &'a Request<'_>) -> Option<Cow<'a, [u8]>> {
+        let made = match &self.kind {
+            Kind::Header(name) => return (request.header)(name).map(Cow::Borrowed),
+            Kind::Body(index) => {
+                return request.body?.get(*index)?.as_deref().map(|text| Cow::Borrowed(text.as_bytes()));
+            }
+            Kind::ApiKey(values) => {
+                let value = values.get(&credential_digest(request)?);
+                return value.map(|value| Cow::Borrowed(value.as_bytes()));
+            }
             Kind::TraceParent { header, part } => trace_part((request.header)(header)?, *part),
             Kind::Baggage(key) => baggage((request.header)("baggage")?, key),
             Kind::Query(name) => query(request.path, name),
             Kind::PathSegment(index) => path_segment(request.path, *index),
-            Kind::ApiKey(values) => values.get(&credential_digest(request)?).map(|v| v.clone().into_bytes()),
             Kind::Property(index) => property_text(request.properties.get(*index)?.as_deref()?),
-            Kind::Body(index) => Some(request.body?.get(*index)?.clone()?.into_bytes()),
-        }
+        };
+        made.map(Cow::Owned)
     }
 }
 
@@ -333,7 +340,7 @@ mod tests {
         let source = Source::compile(&raw, &mut Asks::default()).unwrap();
         let header = |name: &str| headers.iter().find(|(h, _)| *h == name).map(|(_, v)| v.as_bytes());
         let request = Request { header: &header, path, properties, body: None };
-        source.value(&request).map(|bytes| String::from_utf8(bytes).unwrap())
+        source.value(&request).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
     }
 
     const TRACE: &str = "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
