@@ -1,6 +1,7 @@
 //! What the exchange asks of a host, on top of the ABI.
 
 use crate::abi::{self, Headers, Map};
+use std::cell::RefCell;
 use tollgate_exchange::{
     AdminAnswer, AlertCall, FeedSource, HeaderEdit, HttpCall, LocalReply, MetricKind, MetricSink,
 };
@@ -88,8 +89,29 @@ impl SharedStore for SharedData {
     }
 }
 
-/// The proxy's stats.
+/// The proxy's stats. What is counted goes to the proxy by tick, so that a call costs no host call for each of its counters.
 pub struct ProxyStats;
+
+/// What the proxy was not told yet. Numbers of metrics are the VM's, whatever configuration they were defined under.
+#[derive(Default)]
+struct Untold {
+    /// By the counter's number.
+    counters: Vec<u64>,
+    /// The counters that are not zero there.
+    grown: Vec<u32>,
+    /// Samples of histograms, and values of gauges.
+    values: Vec<(u32, u64)>,
+}
+
+/// Counters with a greater number are told at once: they would make the table long.
+const MOST_COUNTERS: usize = 65_536;
+
+/// So many values wait at most.
+const MOST_VALUES: usize = 4096;
+
+thread_local! {
+    static UNTOLD: RefCell<Untold> = RefCell::default();
+}
 
 impl MetricSink for ProxyStats {
     fn define(&mut self, kind: MetricKind, name: &str) -> Option<u32> {
@@ -102,9 +124,58 @@ impl MetricSink for ProxyStats {
     }
 
     fn put(&mut self, kind: MetricKind, id: u32, value: u64) {
-        let _nothing_to_do_about_it = match kind {
-            MetricKind::Counter => abi::increment_metric(id, i64::try_from(value).unwrap_or(i64::MAX)),
-            MetricKind::Gauge | MetricKind::Histogram => abi::record_metric(id, value),
-        };
+        UNTOLD.with_borrow_mut(|untold| match kind {
+            MetricKind::Counter => untold.count(id, value),
+            MetricKind::Gauge | MetricKind::Histogram => {
+                untold.values.push((id, value));
+                if untold.values.len() >= MOST_VALUES {
+                    untold.tell_values();
+                }
+            }
+        });
     }
+}
+
+impl ProxyStats {
+    /// Tells the proxy what was counted since the last time.
+    pub fn tell() {
+        UNTOLD.with_borrow_mut(|untold| {
+            untold.tell_values();
+            // Calls are counted first and told last: who reads in between sees no call without its cost.
+            for id in std::mem::take(&mut untold.grown).into_iter().rev() {
+                let counter = usize::try_from(id).ok().and_then(|id| untold.counters.get_mut(id));
+                increment(id, counter.map(std::mem::take).unwrap_or_default());
+            }
+        });
+    }
+}
+
+impl Untold {
+    fn count(&mut self, id: u32, by: u64) {
+        let Some(place) = usize::try_from(id).ok().filter(|place| *place < MOST_COUNTERS) else {
+            return increment(id, by);
+        };
+        if self.counters.len() <= place {
+            self.counters.resize(place.saturating_add(1), 0);
+        }
+        let Some(counter) = self.counters.get_mut(place) else { return };
+        if *counter == 0 && by > 0 {
+            self.grown.push(id);
+        }
+        match counter.checked_add(by) {
+            Some(sum) => *counter = sum,
+            None => increment(id, by),
+        }
+    }
+
+    fn tell_values(&mut self) {
+        for (id, value) in self.values.drain(..) {
+            let _nothing_to_do_about_it = abi::record_metric(id, value);
+        }
+    }
+}
+
+/// What does not fit into the proxy's sign is more than any proxy counts.
+fn increment(id: u32, by: u64) {
+    let _nothing_to_do_about_it = abi::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
 }

@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Body, Buffer, Headers, Map};
 use crate::feeds::{Answer, Feeds};
-use crate::host::{self, SharedData};
+use crate::host::{self, ProxyStats, SharedData};
 use crate::numbers::Numbers;
 use crate::root::{Root, millis};
 use crate::stream::Stream;
@@ -124,6 +124,7 @@ impl Vm {
         }
         let _same_as_before = abi::set_context(root_id);
         self.feeds.tick(root_id, &mut self.roots, now);
+        ProxyStats::tell();
     }
 
     /// Notes which stream waits for which answer, after a callback that may have asked a store.
@@ -277,6 +278,7 @@ impl Vm {
         {
             root.flush_usage();
             root.tidy_hand(GiveBack::All, host::now());
+            ProxyStats::tell();
             self.outbox.forget(context);
             self.feeds.forget(context, &self.roots);
         }

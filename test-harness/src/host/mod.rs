@@ -124,8 +124,12 @@ impl Host {
         self.world().streams.clear();
     }
 
-    /// All metrics as series; a histogram shows as its `_count` and `_sum`.
-    pub fn series(&self) -> Vec<Series> {
+    /// All metrics as series, once the plugin has told them by tick; a histogram shows as its `_count` and `_sum`.
+    ///
+    /// # Errors
+    /// Where the plugin traps.
+    pub fn series(&mut self) -> Result<Vec<Series>, Error> {
+        self.tick_now()?;
         let metrics = self.store.data().metrics.iter();
         let series = metrics.flat_map(|metric| {
             let plain = |suffix: &str, value: f64| {
@@ -138,7 +142,7 @@ impl Host {
                 false => vec![plain("", metric.value as f64)],
             }
         });
-        series.collect()
+        Ok(series.collect())
     }
 
     /// All that the plugin has put into shared data: keys and values.

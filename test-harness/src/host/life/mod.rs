@@ -81,7 +81,7 @@ impl Engine for Host {
     }
 
     fn series(&mut self) -> Result<Vec<Series>, Error> {
-        Ok(Self::series(self))
+        Self::series(self)
     }
 
     fn reconfigure(&mut self, plugin: Plugin) -> Result<Reload, Error> {

@@ -38,6 +38,12 @@ impl Host {
         ticks.chain(answers).min_by_key(|(at, _)| *at)
     }
 
+    /// A tick of every root, without waiting for it.
+    pub(in crate::host) fn tick_now(&mut self) -> Result<(), Error> {
+        let roots: Vec<u32> = self.world().tick_ms.keys().copied().collect();
+        roots.into_iter().try_for_each(|root| self.call::<u32, ()>("proxy_on_tick", root, root))
+    }
+
     fn tick_all(&mut self, at: u64) -> Result<(), Error> {
         let ends = |period: u32| period > 0 && at.is_multiple_of(u64::from(period) * 1_000_000);
         let roots: Vec<u32> =
