@@ -15,11 +15,12 @@ impl Exchange {
     /// What the call may use. Nothing is reckoned that no rule asks for.
     pub(crate) fn demand(&self) -> Demand {
         let quotas = &self.rules.quotas;
-        if !quotas.iter().any(|quota| !quota.counts_calls()) && self.plan.limits.max_request_usd.is_none() {
+        let cost_matters = self.plan.dry_run || self.plan.limits.max_request_usd.is_some();
+        if !quotas.iter().any(|quota| !quota.counts_calls()) && !cost_matters {
             return Demand::default();
         }
         let requested = quotas.iter().any(|quota| quota.reserve.output == ReservedOutput::Requested);
-        let worst = requested || self.plan.limits.max_request_usd.is_some();
+        let worst = requested || cost_matters;
         let bytes = self.plan.length;
         let likely = bytes.map(|bytes| bytes.div_ceil(USUAL_BYTES_PER_TOKEN));
         let pricing = Pricing::of(self);

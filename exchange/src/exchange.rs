@@ -2,6 +2,7 @@
 
 use crate::admission::Batch;
 use crate::config::{Hold, OnUnmetered, Rules, UnknownModel, Upstream, early_facts};
+use crate::dry_run;
 use crate::head::{Head, HeaderPairs};
 use crate::plan::Plan;
 use crate::reply::{LocalReply, Refusal};
@@ -107,7 +108,7 @@ impl Exchange {
         now: Timestamp,
     ) -> Start {
         if let Some(target) = rules.targets.find(rules, head) {
-            return Self::begin(rules, head, target, id(), now);
+            return Self::begin(rules, head, target, id, now);
         }
         let host = without_port(head.text(":authority"));
         let path = head.text(":path");
@@ -118,18 +119,31 @@ impl Exchange {
             Traffic::Unmetered(reason) => Start::Unmetered(Unmetered {
                 host: host.to_owned(),
                 reason: reason.as_str(),
-                refusal: upstream.and_then(|upstream| refusal(upstream, reason)),
+                refusal: upstream
+                    .and_then(|upstream| refusal(upstream, reason))
+                    .or_else(|| dry_run::refusal(head, reason)),
             }),
             Traffic::Llm(call) => {
                 let target = Rc::new(Target { call, host: host.to_owned(), path: path.to_owned() });
                 rules.targets.keep(rules, head, &target);
-                Self::begin(rules, head, target, id(), now)
+                Self::begin(rules, head, target, id, now)
             }
         }
     }
 
-    fn begin(rules: &Rc<Rules>, head: &Head, target: Rc<Target>, id: ReservationId, now: Timestamp) -> Start {
+    fn begin(
+        rules: &Rc<Rules>,
+        head: &Head,
+        target: Rc<Target>,
+        id: impl FnOnce() -> ReservationId,
+        now: Timestamp,
+    ) -> Start {
         let injection = injection(head, &target.call);
+        let mut edits = request_edits(head, injection);
+        let asks_dry_run = dry_run::asked_for(head, &edits);
+        let dry_run = asks_dry_run && rules.dry_run == Otherwise::Pass;
+        // What is not sent has no record, so it takes no number either: numbers have no gaps.
+        let id = if dry_run { ReservationId::default() } else { id() };
         let mut exchange = Box::new(Self {
             rules: Rc::clone(rules),
             id,
@@ -150,11 +164,13 @@ impl Exchange {
             probe: None,
             batches: Vec::new().into_iter(),
             injection,
-            plan: Plan::default(),
+            plan: Plan { dry_run, ..Plan::default() },
             target,
         });
-        let step = exchange.decide(head);
-        let mut edits = request_edits(head, injection);
+        let step = match asks_dry_run && !dry_run {
+            true => exchange.refuse(Refusal::dry_run()),
+            false => exchange.decide(head),
+        };
         edits.extend(rules.tags.stripped().map(|name| HeaderEdit::Remove(name.to_owned())));
         Start::Begin(exchange, edits, step)
     }
@@ -164,7 +180,11 @@ impl Exchange {
         if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
         }
-        if head.ends || (!self.needs_body() && !self.needs_open_tag()) {
+        if head.ends || (!self.needs_body() && !self.needs_open_tag() && !self.plan.dry_run) {
+            return self.admit();
+        }
+        // Where only the body waits the headers go upstream, which a dry run must not do.
+        if self.plan.dry_run && !(self.can_hold(head) && self.holds_headers()) {
             return self.admit();
         }
         if !self.can_hold(head) {

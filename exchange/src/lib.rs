@@ -16,6 +16,7 @@ mod bill;
 mod config;
 mod cut;
 mod demand;
+mod dry_run;
 mod exchange;
 mod feed;
 mod head;
@@ -32,7 +33,7 @@ mod tagging;
 mod target;
 mod usage;
 
-pub use admin::{Access, Admin, AdminAnswer};
+pub use admin::{Access, Admin, AdminAnswer, QuotaChange};
 pub use admission::Batch;
 pub use agents::Agents;
 pub use alerts::{

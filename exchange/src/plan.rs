@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub unbudgeted: bool,
     /// How far the answer's stream may go.
     pub cut: Option<Box<Cut>>,
+    /// The call is not to be sent.
+    pub dry_run: bool,
     /// What a warning says to the client.
     pub warning: Option<String>,
     /// What is remembered of it for rules about agents.

@@ -151,6 +151,11 @@ impl Refusal {
         Self { rule: "unbudgeted".to_owned(), message, kind: Kind::Forbidden { code: "no_budget" } }
     }
 
+    pub(crate) fn dry_run() -> Self {
+        let message = "dry runs tell what is left of budgets, and are not allowed here".to_owned();
+        Self { rule: "dry_run".to_owned(), message, kind: Kind::Forbidden { code: "dry_run_not_allowed" } }
+    }
+
     /// `most` is in pico-USD.
     pub(crate) fn too_expensive(most: i128) -> Self {
         let most = PicoUsd::from_pico(most);

@@ -173,10 +173,6 @@ fn pace(rule: &QuotaRule, standing: &Standing, begins: i128, now: Timestamp) -> 
 /// When the budget is empty if the window goes on as it began.
 fn empty_at(rule: &QuotaRule, standing: &Standing, now: Timestamp) -> Option<Timestamp> {
     let seconds = now.unix_seconds();
-    let (start, end) = rule.window.span(seconds);
-    let passed = i128::from(seconds.checked_sub(start).filter(|passed| *passed > 0)?);
-    let left = standing.limit.checked_sub(standing.with_this())?;
-    let until = left.checked_mul(passed)?.checked_div(standing.with_this())?;
-    let at = seconds.checked_add(i64::try_from(until).ok()?).filter(|at| *at < end)?;
-    Some(Timestamp::from_unix_nanos(at.checked_mul(1_000_000_000)?))
+    let until = rule.empty_in(standing.with_this(), standing.limit, seconds)?;
+    Some(Timestamp::from_unix_nanos(seconds.checked_add(until)?.checked_mul(1_000_000_000)?))
 }

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
     AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered,
-    Outbox, PolicyFile, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch, parse_admission,
+    Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
+    parse_admission,
 };
 use tollgate_policy::{
     Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
@@ -166,11 +167,50 @@ impl Root {
     }
 
     /// Answers a request for one of the filter's own pages. `None` if it is for something else.
-    pub fn answer_admin(&mut self, headers: &HeaderPairs) -> Option<AdminAnswer> {
+    pub fn answer_admin(
+        &mut self,
+        headers: &HeaderPairs,
+        outbox: &mut Outbox<Settlement>,
+    ) -> Option<AdminAnswer> {
         let rules = Rc::clone(&self.rules);
         let admin = rules.admin.as_ref().filter(|admin| admin.covers(headers.text(":path").unwrap_or("")))?;
         self.flush_usage();
-        Some(admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, host::now()))
+        let now = host::now();
+        let mut answer = admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, now);
+        if let Some(change) = answer.change.take() {
+            self.steer(&rules, &change, &mut answer, outbox, now);
+        }
+        Some(answer)
+    }
+
+    /// Makes a change to a counter that somebody asked for, and has it in the log who did.
+    #[inline(never)]
+    fn steer(
+        &mut self,
+        rules: &Rules,
+        change: &QuotaChange,
+        answer: &mut AdminAnswer,
+        outbox: &mut Outbox<Settlement>,
+        now: Timestamp,
+    ) {
+        let ops = [change.op.clone()];
+        let done = match change.store {
+            StoreRef::Local => {
+                let mut hand = self.in_hand.borrow_mut();
+                book_from(&SharedData, &mut hand, &ops, now.unix_seconds()).is_empty()
+            }
+            StoreRef::Remote(index) => rules.stores.get(index).is_some_and(|store| {
+                let id = format!("admin-{:x}", now.unix_nanos());
+                outbox.push(Settlement::new(store, &id, &ops, now.unix_seconds()));
+                true
+            }),
+        };
+        if !done {
+            answer.fail();
+        }
+        let how = if done { "" } else { ": failed, nothing was changed" };
+        // Not for information only: logs are often kept from warnings on.
+        abi::log(Level::Warn, &format!("tollgate: audit: {}{how}", change.audit));
     }
 
     /// By tick: a merge costs what the shared tables are long, so it is not done at every one.

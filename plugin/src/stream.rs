@@ -107,6 +107,9 @@ impl Stream {
     /// Performs steps until one is left that takes time, or the request is decided.
     fn perform(&mut self, root: &Root, mut step: Step, now: Timestamp) -> Step {
         loop {
+            if self.exchange.is_dry_run() {
+                return self.rehearse(step, now);
+            }
             match &step {
                 Step::Ask => match self.ask(root, now) {
                     Some(next) => step = next,
@@ -118,6 +121,23 @@ impl Stream {
                 Step::NeedBody | Step::Pass => return step,
             }
         }
+    }
+
+    /// The steps of a dry run: nothing is changed, and its client gets a report.
+    #[cold]
+    #[inline(never)]
+    fn rehearse(&mut self, mut step: Step, now: Timestamp) -> Step {
+        while matches!(step, Step::Ask | Step::Recall) {
+            step = self.exchange.look(&host::SharedData, now);
+        }
+        if step == Step::NeedBody {
+            return step;
+        }
+        let report = self.exchange.report(&step, &host::SharedData);
+        if let Step::Reply(reply) = &report {
+            let _held_until_its_client_goes = host::reply(reply);
+        }
+        report
     }
 
     /// Asks a store. A local one answers at once; `None` if the answer will come later.
@@ -324,6 +344,9 @@ impl Stream {
         vocabulary: &Vocabulary,
         now: Timestamp,
     ) {
+        if self.exchange.is_dry_run() {
+            return;
+        }
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
         let first_time = &|results: &str| first_time(&host::SharedData, &rules.namespace, results);

@@ -152,7 +152,7 @@ impl Vm {
         let headers = HeaderPairs::parse(abi::headers(Map::Request).unwrap_or_default());
         #[cfg(feature = "trap")]
         crate::trap::if_asked(&headers);
-        if let Some(answer) = root.answer_admin(&headers) {
+        if let Some(answer) = root.answer_admin(&headers, &mut self.outbox) {
             return host::answer_admin(&answer);
         }
         let name = |path: &[&str]| abi::property(path).and_then(|bytes| String::from_utf8(bytes).ok());

@@ -25,7 +25,7 @@ pub use guard::{
 };
 pub use ledger::{
     Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Op, Output,
-    ReservationId, SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, book_from, claim_place,
+    ReservationId, SharedStore, StoreFailure, Swap, UNKNOWN_OUTPUT, book, book_from, claim_place, look,
     note_others, perform, perform_beside_others, perform_from, taken_by_others,
 };
 pub use limits::{LimitRule, Limits, Otherwise, compile_limits};

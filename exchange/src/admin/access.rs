@@ -23,8 +23,8 @@ pub struct Admin {
 pub enum Access {
     /// Nothing: the pages are not there.
     Denied,
-    /// See them.
-    Granted,
+    /// See them, and change what they show; under this name the log has it.
+    Granted(String),
     /// Have the browser keep this token, which came in the address.
     Login(String),
 }
@@ -70,15 +70,16 @@ impl Admin {
         query: &Query<'_>,
         property: &dyn Fn(&[&str]) -> Option<Vec<u8>>,
     ) -> Access {
-        let is_named = |name: &&str| {
+        let named = |name: &&str| {
             let identity = property(&["connection", name]).and_then(|bytes| String::from_utf8(bytes).ok());
-            identity.is_some_and(|identity| self.identities.iter().any(|p| p.matches(&identity)))
+            identity.filter(|identity| self.identities.iter().any(|p| p.matches(identity)))
         };
-        if !self.identities.is_empty() && IDENTITIES.iter().any(is_named) {
-            return Access::Granted;
+        let names = if self.identities.is_empty() { &[][..] } else { &IDENTITIES };
+        if let Some(identity) = names.iter().find_map(named) {
+            return Access::Granted(identity);
         }
         if bearer(headers).or_else(|| cookie(headers)).is_some_and(|token| self.is_token(token)) {
-            return Access::Granted;
+            return Access::Granted("the token".to_owned());
         }
         // What goes into a cookie must be able to stand in one.
         let plain = |token: &String| token.bytes().all(|b| b.is_ascii_graphic() && !b"\",;\\".contains(&b));

@@ -1,10 +1,9 @@
 //! `inventory`: LLM hosts, families of paths and fingerprints of credentials, with first and last seen and calls.
 
-use super::json::{list, quoted};
+use super::json::{instant, list, quoted};
 use super::{Asked, json_reply, mistake};
 use crate::inventory::{Row, Seen, load};
 use crate::reply::LocalReply;
-use tollgate_record::Timestamp;
 
 pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
     if let Some(name) = asked.query.unknown(&["token"]) {
@@ -26,8 +25,4 @@ fn one(row: &Row, seen: &Seen) -> String {
         instant(seen.last),
         seen.calls
     )
-}
-
-fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_unix_nanos(seconds.saturating_mul(1_000_000_000))
 }

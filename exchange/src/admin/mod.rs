@@ -5,15 +5,17 @@
 
 mod access;
 mod inventory;
-mod json;
+pub(crate) mod json;
 mod query;
 mod quotas;
+mod steer;
 mod usage;
 
 pub(crate) use access::RawAdmin;
 pub use access::{Access, Admin};
 pub(crate) use json::quoted;
 use query::Query;
+pub use steer::QuotaChange;
 
 use crate::config::Rules;
 use crate::head::HeaderPairs;
@@ -43,6 +45,15 @@ pub struct AdminAnswer {
     pub reply: LocalReply,
     /// The path that logs are to show instead of the one that was asked for, which has a secret in it.
     pub shown_path: Option<String>,
+    /// What is to be changed before the caller gets the reply.
+    pub change: Option<QuotaChange>,
+}
+
+impl AdminAnswer {
+    /// What the caller gets where the change could not be made.
+    pub fn fail(&mut self) {
+        self.reply = steer::away();
+    }
 }
 
 impl Admin {
@@ -70,15 +81,20 @@ impl Admin {
         let (path, query) = below.split_once('?').unwrap_or((below, ""));
         let query = Query(query);
         let shown_path = query.value("token").map(|_| format!("{}{path}", self.path_prefix));
-        let reply = match self.access(headers, &query, property) {
-            Access::Denied => not_found(),
-            Access::Login(token) => self.login(&token, headers),
-            Access::Granted => match headers.text(":method") {
-                Some("GET" | "HEAD") => route(path, &Asked { rules, store, query, now }),
-                _ => method_not_allowed(),
+        let asked = Asked { rules, store, query, now };
+        let (reply, change) = match self.access(headers, &query, property) {
+            Access::Denied => (not_found(), None),
+            Access::Login(token) => (self.login(&token, headers), None),
+            Access::Granted(who) => match (headers.text(":method"), path.strip_prefix("/quotas/")) {
+                (Some("GET" | "HEAD"), _) => (route(path, &asked), None),
+                (Some("POST"), Some(counter)) => match steer::answer(counter, &asked, &who) {
+                    Ok((reply, change)) => (reply, Some(change)),
+                    Err(refusal) => (refusal, None),
+                },
+                _ => (method_not_allowed(), None),
             },
         };
-        AdminAnswer { reply, shown_path }
+        AdminAnswer { reply, shown_path, change }
     }
 
     /// Leaves the token with the browser, out of reach of scripts, and leads it to an address without it.

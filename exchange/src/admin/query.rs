@@ -22,6 +22,11 @@ impl Query<'_> {
     }
 }
 
+/// A part of a path, decoded: there a plus is one. `None` where it is no UTF-8.
+pub(crate) fn segment(text: &str) -> Option<String> {
+    decoded(&text.replace('+', "%2B"))
+}
+
 /// RFC 3986, section 2.1, and `+` for a space as forms have it.
 fn decoded(text: &str) -> Option<String> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());

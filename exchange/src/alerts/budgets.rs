@@ -11,7 +11,7 @@ const EPISODE_S: i64 = 60;
 impl Exchange {
     /// Raises an alert for each step of a quota that this call reaches.
     pub(crate) fn raise_steps(&self, rule: &QuotaRule, standing: &Standing) {
-        if let Some(alerts) = &self.rules.alerts {
+        if let Some(alerts) = self.rules.alerts.as_ref().filter(|_| !self.plan.dry_run) {
             self.raise_reached(alerts, rule, standing);
         }
     }
@@ -38,7 +38,7 @@ impl Exchange {
     /// Raises an alert for a quota that refuses this call, or would. `standing` is what is taken, and what the call asked for.
     #[inline(never)]
     pub(crate) fn raise_refusal(&self, rule: &QuotaRule, quota: &Quota, standing: Option<(i128, i128)>) {
-        let Some(alerts) = &self.rules.alerts else { return };
+        let Some(alerts) = self.rules.alerts.as_ref().filter(|_| !self.plan.dry_run) else { return };
         let (kind, now) = (AlertKind::BudgetExhausted, self.started.unix_seconds());
         let (window_start, ends_at) = window(rule, now);
         let (severity, refuses) = match rule.mode {

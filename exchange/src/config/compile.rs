@@ -59,6 +59,8 @@ pub struct Rules {
     pub unbudgeted: Otherwise,
     /// What has a memory: rules about agents and retries.
     pub agents: Option<Box<Agents>>,
+    /// What becomes of calls that ask what they would cost: refused, or told.
+    pub dry_run: Otherwise,
     /// Stores outside this process.
     pub stores: Vec<Store>,
     /// All prices: the catalogue and the operator's own.
@@ -283,6 +285,10 @@ impl Rules {
             limits,
             unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
             agents,
+            dry_run: match raw.dry_run {
+                Some(RawUnbudgeted::Allow) => Otherwise::Pass,
+                Some(RawUnbudgeted::Deny) | None => Otherwise::Deny,
+            },
             stores,
             price_version: prices.version().to_owned(),
             prices,

@@ -23,6 +23,8 @@ pub(super) struct RawConfig {
     pub loops: (),
     pub retries: (),
     pub unbudgeted: RawUnbudgeted,
+    /// Refused where nothing is said.
+    pub dry_run: Option<RawUnbudgeted>,
     pub stores: (),
     pub alerts: (),
     pub emit: Object<RawEmit>,

@@ -123,7 +123,7 @@ fn keys<'a>(store: &Store, id: &str, counters: impl Iterator<Item = &'a str>) ->
     keys
 }
 
-fn tagged(key: &str) -> String {
+pub(crate) fn tagged(key: &str) -> String {
     let (tag, rest) = parts(key);
     format!("{{{tag}}}{rest}")
 }

@@ -234,6 +234,16 @@ pub struct Op {
     pub keeps_below: i128,
 }
 
+impl Op {
+    /// The counter as it stands; an empty one if there is none.
+    #[cold]
+    #[inline(never)]
+    pub fn entry(&self, store: &dyn SharedStore) -> Result<Entry, StoreFailure> {
+        let found = store.read(&self.key)?;
+        Ok(found.and_then(|(bytes, _)| Entry::from_bytes(&bytes).ok()).unwrap_or_default())
+    }
+}
+
 /// The outcome of a batch of reservations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -300,6 +310,27 @@ fn roll_back(store: &impl SharedStore, hand: &mut InHand, ops: &[Op], answers: &
             let _expires_by_itself = change_one(store, hand, op, Change::release(*lease), now);
         }
     }
+}
+
+/// What a batch would come to now. Nothing is changed.
+#[cold]
+#[inline(never)]
+pub fn look(store: &dyn SharedStore, ops: &[Op], now: i64) -> Result<Admission, StoreFailure> {
+    let mut answers = Vec::with_capacity(ops.len());
+    for (index, op) in ops.iter().enumerate() {
+        // What was put aside by looking was put aside nowhere, and is not given back.
+        let Change::Reserve { .. } = op.change else {
+            answers.push(Answer::Settled);
+            continue;
+        };
+        match op.entry(store)?.apply(op.window, op.change, now).map_err(|_| StoreFailure)?.1 {
+            Answer::Refused { resets_at, taken, amount } => {
+                return Ok(Admission::Refused { index, resets_at, taken: Some(taken), amount });
+            }
+            answer => answers.push(answer),
+        }
+    }
+    Ok(Admission::Granted(answers))
 }
 
 /// Books a call: every counter for itself, so that one that cannot be written keeps no other from being settled. The answer is

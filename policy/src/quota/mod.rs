@@ -28,6 +28,16 @@ pub enum Mode {
     Shadow,
 }
 
+impl Mode {
+    /// Its name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// What a quota counts, and how much of it a window allows: pico-USD, tokens or requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -278,6 +288,33 @@ impl QuotaRule {
     /// What the keys of all its counters begin with.
     pub fn base(&self, namespace: &str) -> String {
         format!("tg/1/{}/quota/{}", escape(namespace), escape(&self.name))
+    }
+
+    /// In how many seconds a counter of which so much is used will be empty if its window goes on as it began; `None` if it will not be
+    /// before the window is over, or nothing was used yet.
+    pub fn empty_in(&self, used: i128, limit: i128, now: i64) -> Option<i64> {
+        let (start, end) = self.window.span(now);
+        let passed = i128::from(now.checked_sub(start).filter(|passed| *passed > 0)?);
+        let left = limit.checked_sub(used)?.max(0);
+        let until = i64::try_from(left.checked_mul(passed)?.checked_div(used)?).ok()?;
+        (used > 0 && now.checked_add(until)? < end).then_some(until)
+    }
+
+    /// What stands in the key of the counter of these values; `None` if the quota counts by more or fewer.
+    pub fn values_key(&self, values: &[String]) -> Option<String> {
+        let key = values.iter().fold(String::new(), |key, value| key + "/" + &escape(value));
+        (values.len() == self.per.len()).then_some(key)
+    }
+
+    /// By how many values it counts.
+    pub fn counts_by(&self) -> usize {
+        self.per.len()
+    }
+
+    /// The values that a counter is about, as they stand in its key.
+    pub fn values_of<'a>(&self, namespace: &str, key: &'a str) -> &'a str {
+        let values = key.strip_prefix(&self.base(namespace)).and_then(|rest| rest.strip_prefix("/v"));
+        values.unwrap_or_default().trim_start_matches('/')
     }
 
     /// How much a window allows this call's counter; the first override that is about the call wins.
