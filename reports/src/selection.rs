@@ -67,6 +67,11 @@ impl Selection {
         self.range.has(row.time) && self.passes(row, lens)
     }
 
+    /// What filters look at.
+    pub fn dimensions(&self) -> impl Iterator<Item = &Dimension> {
+        self.filters.iter().map(|filter| &filter.dimension)
+    }
+
     /// Whether the filters hold, whenever the call was.
     pub fn passes(&self, row: &Row<'_>, lens: &mut Lens) -> bool {
         self.filters.iter().all(|filter| {

@@ -1,5 +1,7 @@
 //! Who spent what: the five views that every log answers, and any other grouping.
 
+mod missed;
+
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Timestamp;
 
@@ -15,6 +17,8 @@ use crate::table::Table;
 use crate::workflows::Workflows;
 use crate::zone::{Range, Zone, day_text};
 
+use missed::Missed;
+
 /// Answers what calls cost.
 #[derive(Clone, Debug)]
 pub struct Spend {
@@ -26,6 +30,7 @@ pub struct Spend {
     tables: Vec<(&'static str, String, Table)>,
     workflows: Option<Workflows>,
     movers: Option<Movers>,
+    missed: Missed,
 }
 
 impl Spend {
@@ -69,6 +74,7 @@ impl Spend {
             tables: Vec::new(),
             workflows: None,
             movers: None,
+            missed: Missed::default(),
         }
     }
 
@@ -111,6 +117,12 @@ impl Spend {
         let earliest = length.and_then(|length| start.checked_sub(length)?.checked_sub(86_400));
         let second = row.time.unix_seconds();
         earliest.is_some_and(|earliest| earliest <= second && second < start)
+    }
+
+    fn miss(&mut self, row: &Row<'_>) {
+        if self.total.calls == 0 {
+            self.missed.add(row, &self.selection, &mut self.lens);
+        }
     }
 
     /// The answer.
@@ -172,7 +184,7 @@ impl Spend {
     }
 
     fn facts(&self) -> Vec<String> {
-        let Some((first, last)) = self.span else { return vec!["no call was found".into()] };
+        let Some((first, last)) = self.span else { return self.missed.facts(&self.lens) };
         let total = &self.total;
         let cost = total
             .cost
@@ -214,10 +226,10 @@ impl Fold for Spend {
             if self.movers.is_some() && self.is_before(row) && self.selection.passes(row, &mut self.lens) {
                 self.movers.iter_mut().for_each(|movers| movers.add(row, &mut self.lens));
             }
-            return;
+            return self.miss(row);
         }
         if !self.selection.passes(row, &mut self.lens) {
-            return;
+            return self.miss(row);
         }
         self.total.add(row);
         let (first, last) = self.span.unwrap_or((row.time, row.time));
@@ -231,6 +243,7 @@ impl Fold for Spend {
 
     fn merge(&mut self, other: Self) {
         self.total.merge(&other.total);
+        self.missed.merge(other.missed);
         let both = self.span.into_iter().chain(other.span);
         self.span = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         for ((_, _, table), (_, _, others)) in self.tables.iter_mut().zip(other.tables) {

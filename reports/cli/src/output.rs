@@ -1,6 +1,7 @@
 //! Where answers go, and how they are spelled.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use tollgate_reports::Document;
 use tollgate_reports::render::{self, Width};
@@ -39,9 +40,7 @@ pub fn put(mut document: Document, args: &Args) -> Result<(), Failure> {
 }
 
 fn spell(document: &Document, args: &Args) -> Result<String, Failure> {
-    let ending = args.value("--output").and_then(|path| path.rsplit_once('.')).map(|(_, ending)| ending);
-    let by_name = ending.filter(|ending| ["csv", "json", "html"].contains(ending));
-    match args.value("--format").or(by_name).unwrap_or("table") {
+    match args.value("--format").map_or_else(|| by_name(args), Ok)? {
         "table" => {
             let rows = args.number("--top")?.unwrap_or(20);
             Ok(render::text(document, Width { rows }))
@@ -55,6 +54,22 @@ fn spell(document: &Document, args: &Args) -> Result<String, Failure> {
         "html" => Ok(render::html(document)),
         other => Err(Failure::Usage(format!(
             "unknown format `{other}`, expected one of `table`, `csv`, `json`, `html`"
+        ))),
+    }
+}
+
+/// The form that the name of `--output` asks for.
+fn by_name(args: &Args) -> Result<&str, Failure> {
+    let Some(path) = args.value("--output").filter(|path| *path != "-") else { return Ok("table") };
+    let name = Path::new(path);
+    match name.extension().map(|ending| ending.to_string_lossy()).as_deref() {
+        Some("csv") => Ok("csv"),
+        Some("json") => Ok("json"),
+        Some("html") => Ok("html"),
+        None | Some("txt" | "log") => Ok("table"),
+        // Whoever opens a table of text as a spreadsheet sees nonsense.
+        Some(_) => Err(Failure::Usage(format!(
+            "`{path}`: name it .csv (spreadsheets open that), .json, .html or .txt, or give `--format`"
         ))),
     }
 }
