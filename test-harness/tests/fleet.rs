@@ -5,13 +5,15 @@
 
 mod support;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{Given, Sum, call, full_size, given, llm, records, team};
-use tollgate_test_harness::envoy::{Envoy, UPSTASH_TOKEN};
+use tollgate_test_harness::envoy::config::Plugin;
+use tollgate_test_harness::envoy::{Envoy, Reload, UPSTASH_TOKEN};
 use tollgate_test_harness::load::{Load, Tally};
 use tollgate_test_harness::store::{Programs, Redis, Upstash, Webdis};
 use tollgate_test_harness::upstream::Upstream;
@@ -22,7 +24,10 @@ struct Fleet {
     _llm: Upstream,
     redis: Redis,
     webdis: Webdis,
-    _alone: MutexGuard<'static, ()>,
+    /// What the check that runs now counts under: those before it are out of its sight.
+    namespace: String,
+    /// How many records each log had when it began.
+    earlier: Vec<usize>,
 }
 
 /// The store's time-out. No call may take longer than it and what its own answer takes, on a machine that is busy.
@@ -31,6 +36,7 @@ const SLACK: Duration = Duration::from_millis(2000);
 /// What was admitted while the store was away is there this long after its return.
 const RECOVERY: Duration = Duration::from_secs(5);
 
+/// The configuration but for its namespace.
 fn plugin(on_failure: &str, timeout_ms: u64, quotas: &Value) -> Value {
     json!({
         "tags": {"team": {"from": [{"header": "x-team"}]}},
@@ -55,28 +61,36 @@ fn wide() -> Value {
 }
 
 impl Fleet {
-    fn start(plugin: &Value) -> Option<Self> {
+    fn start() -> Option<Self> {
         let Some(programs) = Programs::given() else {
             println!("skipped: REDIS_SERVER and WEBDIS are not set, run `cargo xtask test`");
             return None;
         };
         let wasm = given("TOLLGATE_WASM")?;
-        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let redis = Redis::start(&programs.redis).unwrap();
         let webdis = Webdis::start(&programs.webdis, redis.address()).unwrap();
         let llm = llm();
-        let envoy = || {
-            let given = Given {
-                config: "quickstart/envoy.yaml",
-                wasm: wasm.clone(),
-                plugin: plugin.clone(),
-                upstream: llm.address(),
-                store: Some(("store", webdis.address())),
-            };
-            given.start()
+        let given = || Given {
+            config: "quickstart/ecds.yaml",
+            wasm: wasm.clone(),
+            plugin: json!({}),
+            upstream: llm.address(),
+            store: Some(("store", webdis.address())),
         };
-        let envoys = vec![envoy()?, envoy()?];
-        Some(Self { envoys, _llm: llm, redis, webdis, _alone: alone })
+        let envoys = both(given(), given())?;
+        let earlier = vec![0; envoys.len()];
+        Some(Self { envoys, _llm: llm, redis, webdis, namespace: String::new(), earlier })
+    }
+
+    /// Another check begins: both get this configuration, and count anew.
+    fn configure(&mut self, mut plugin: Value) {
+        self.earlier = self.envoys.iter().map(|envoy| records(envoy, 0).len()).collect();
+        self.namespace = format!("check-{}", self.earlier.iter().sum::<usize>());
+        plugin["namespace"] = json!(self.namespace);
+        for envoy in &mut self.envoys {
+            let reload = envoy.reconfigure_extension("tollgate.yaml", Plugin::Text(plugin.to_string()));
+            assert_eq!(reload.unwrap(), Reload::Accepted);
+        }
     }
 
     fn load(&self, calls: u64) -> Load {
@@ -87,7 +101,8 @@ impl Fleet {
     fn records(&self, at_least: u64) -> Vec<Value> {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
-            let all: Vec<Value> = self.envoys.iter().flat_map(|envoy| records(envoy, 0)).collect();
+            let of_check = |(envoy, earlier): (&Envoy, &usize)| records(envoy, 0).into_iter().skip(*earlier);
+            let all: Vec<Value> = self.envoys.iter().zip(&self.earlier).flat_map(of_check).collect();
             if all.len() as u64 >= at_least || Instant::now() > until {
                 return all;
             }
@@ -97,7 +112,7 @@ impl Fleet {
 
     /// What the store has for a quota, summed over its keys: used, and still put aside.
     fn stored(&self, quota: &str) -> (i128, i128) {
-        let keys = self.redis.keys(&format!("*/quota/{quota}/v*")).unwrap();
+        let keys = self.redis.keys(&format!("*/{}}}/quota/{quota}/v*", self.namespace)).unwrap();
         let counters = keys.iter().filter(|key| !key.ends_with(":leases"));
         counters.fold((0, 0), |(used, open), key| {
             let hash = self.redis.hash(key).unwrap();
@@ -124,13 +139,58 @@ impl Fleet {
     }
 }
 
+/// Two that start at the same time.
+fn both(one: Given, other: Given) -> Option<Vec<Envoy>> {
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| other.start());
+        (one.start(), other.join().unwrap())
+    });
+    Some(vec![one?, other?])
+}
+
+type Check = fn(&mut Fleet);
+
+/// What holds of one fleet after the other, without starting it anew each time.
+static CHECKS: [(&str, Check); 7] = [
+    ("two proxies together admit exactly the limit", two_proxies_together_admit_exactly_the_limit),
+    ("a reservation that nobody settles expires", a_reservation_that_nobody_settles_expires),
+    ("proxies that do not wait for the store pass the limit by little and tell it all", proxies_do_not_wait),
+    ("a proxy stands in for a store that is away", a_proxy_stands_in_for_a_store_that_is_away),
+    ("a store that goes away loses nothing where calls pass without it", |fleet| {
+        check_faults(fleet, "allow", &FAULTS);
+    }),
+    ("a store that goes away loses nothing where a proxy stands in for it", |fleet| {
+        check_faults(fleet, "local", some_of_them());
+    }),
+    ("a store that goes away loses nothing where calls are refused without it", |fleet| {
+        check_faults(fleet, "deny", some_of_them());
+    }),
+];
+
 #[test]
-fn two_proxies_together_admit_exactly_the_limit() {
+fn a_fleet_shares_its_budgets_whatever_befalls_its_store() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut fleet) = Fleet::start() else { return };
+    let mut failed = Vec::new();
+    for (name, check) in CHECKS {
+        let begun = Instant::now();
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| check(&mut fleet)));
+        println!("{name} ... {}, {:?}", if result.is_ok() { "ok" } else { "FAILED" }, begun.elapsed());
+        if result.is_err() {
+            failed.push(name);
+            // The next check is not to suffer for what this one left behind.
+            fleet.webdis.restart().unwrap();
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}, see above");
+}
+
+fn two_proxies_together_admit_exactly_the_limit(fleet: &mut Fleet) {
     let quotas = json!([
         {"name": "calls", "per": [], "limit": {"requests": 500}, "window": "year", "store": "redis"},
         {"name": "team", "per": ["team"], "limit": {"requests": 90}, "window": "year", "store": "redis"},
     ]);
-    let Some(fleet) = Fleet::start(&plugin("deny", PATIENT_MS, &quotas)) else { return };
+    fleet.configure(plugin("deny", PATIENT_MS, &quotas));
     // Five teams could make 450 calls.
     let tally = fleet.load(1200).run(|number| call("", &team(number)));
     assert_eq!((tally.of(200), tally.of(429)), (450, 750), "{tally:?}");
@@ -141,22 +201,22 @@ fn two_proxies_together_admit_exactly_the_limit() {
 }
 
 /// What nobody settled stops standing in the way once its lease is over: the next admission sweeps it.
-#[test]
-fn a_reservation_that_nobody_settles_expires() {
+fn a_reservation_that_nobody_settles_expires(fleet: &mut Fleet) {
     let quotas =
         json!([{"name": "calls", "per": [], "limit": {"requests": 1}, "window": "year", "store": "redis"}]);
-    let Some(fleet) = Fleet::start(&plugin("deny", PATIENT_MS, &quotas)) else { return };
+    fleet.configure(plugin("deny", PATIENT_MS, &quotas));
     let one = Load { connections: 1, ..fleet.load(1) };
     // A call that has no place: the mark of one that is open.
-    let key = "{tg/1/default}/quota/calls/v";
+    let key = format!("{{tg/1/{}}}/quota/calls/v", fleet.namespace);
+    let leases = format!("{key}:leases");
     for command in [
-        vec!["HSET", key, "window", "0", "used", "0", "open", "1", "r:dead", "1"],
-        vec!["ZADD", "{tg/1/default}/quota/calls/v:leases", "99999999999", "dead"],
+        vec!["HSET", &key, "window", "0", "used", "0", "open", "1", "r:dead", "1"],
+        vec!["ZADD", &leases, "99999999999", "dead"],
     ] {
         fleet.redis.command(&command).unwrap();
     }
     assert_eq!(one.run(|_| call("", "t0")).of(429), 1, "the reservation stands");
-    fleet.redis.command(&["ZADD", "{tg/1/default}/quota/calls/v:leases", "1", "dead"]).unwrap();
+    fleet.redis.command(&["ZADD", &leases, "1", "dead"]).unwrap();
     assert_eq!(one.run(|_| call("", "t0")).of(200), 1, "the reservation is over");
 }
 
@@ -169,22 +229,18 @@ fn the_configurations_of_a_fleet_count_in_redis() {
     let webdis = Webdis::start(&programs.webdis, redis.address()).unwrap();
     let upstash = Upstash::start(redis.address(), UPSTASH_TOKEN).unwrap();
     let llm = llm();
-    for (config, store, calls) in [
-        ("fleet/envoy.yaml", ("webdis", webdis.address()), 3),
-        ("fleet/upstash.yaml", ("upstash", upstash.address()), 7),
-    ] {
+    let shipped = |config, store| {
+        let store = Some(store);
+        Given { config, wasm: wasm.clone(), plugin: Value::Null, upstream: llm.address(), store }
+    };
+    let through_webdis = shipped("fleet/envoy.yaml", ("webdis", webdis.address()));
+    let through_upstash = shipped("fleet/upstash.yaml", ("upstash", upstash.address()));
+    let Some(envoys) = both(through_webdis, through_upstash) else { return };
+    for (envoy, (config, calls)) in envoys.iter().zip([("fleet/envoy.yaml", 3), ("fleet/upstash.yaml", 7)]) {
         redis.command(&["FLUSHALL"]).unwrap();
-        let given = Given {
-            config,
-            wasm: wasm.clone(),
-            plugin: Value::Null,
-            upstream: llm.address(),
-            store: Some(store),
-        };
-        let Some(envoy) = given.start() else { return };
         let load = Load { to: vec![envoy.address()], connections: 1, calls };
         assert_eq!(load.run(|_| call("", "search")).of(200), calls, "{config}");
-        let spent = Sum::of(&records(&envoy, calls)).pico.to_string();
+        let spent = Sum::of(&records(envoy, calls)).pico.to_string();
         let until = Instant::now() + RECOVERY;
         loop {
             let hash = redis.hash("{tg/1/default}/quota/team-day/v/search").unwrap();
@@ -201,8 +257,7 @@ fn the_configurations_of_a_fleet_count_in_redis() {
 
 /// Each decides by itself: what is admitted beyond the limit is what the other admits between two words with the store. Whatever was
 /// admitted is in the store afterwards.
-#[test]
-fn proxies_that_do_not_wait_for_the_store_pass_the_limit_by_little_and_tell_it_all() {
+fn proxies_do_not_wait(fleet: &mut Fleet) {
     let quotas = json!([
         {"name": "calls", "per": [], "limit": {"requests": 300}, "window": "year", "store": "redis"},
         {"name": "tokens", "per": [], "limit": {"tokens": 10_000_000_000_u64}, "window": "year", "store": "redis"},
@@ -210,7 +265,7 @@ fn proxies_that_do_not_wait_for_the_store_pass_the_limit_by_little_and_tell_it_a
     ]);
     let mut plugin = plugin("allow", PATIENT_MS, &quotas);
     plugin["stores"]["redis"]["mode"] = json!({"cached": {"sync_ms": 100}});
-    let Some(fleet) = Fleet::start(&plugin) else { return };
+    fleet.configure(plugin);
     let load = Load { connections: 8, ..fleet.load(800) };
     let tally = load.run(|number| {
         std::thread::sleep(Duration::from_millis(20));
@@ -248,19 +303,18 @@ fn some_of_them() -> &'static [(&'static str, Fault)] {
 }
 
 /// While the store is away each proxy goes on from what it heard last; afterwards the store has it all.
-#[test]
-fn a_proxy_stands_in_for_a_store_that_is_away() {
+fn a_proxy_stands_in_for_a_store_that_is_away(fleet: &mut Fleet) {
     let quotas =
         json!([{"name": "calls", "per": [], "limit": {"requests": 100}, "window": "year", "store": "redis"}]);
-    let Some(mut fleet) = Fleet::start(&plugin("local", TIMEOUT_MS, &quotas)) else { return };
+    fleet.configure(plugin("local", TIMEOUT_MS, &quotas));
     let one_by_one = |fleet: &Fleet, calls: u64| {
         let load = Load { connections: 2, ..fleet.load(calls) };
         load.run(|_| call("", "t0")).of(200)
     };
-    assert_eq!(one_by_one(&fleet, 40), 40);
+    assert_eq!(one_by_one(fleet, 40), 40);
     fleet.webdis.kill();
     // Each heard of about half of the 40 calls at least: either may make what the limit leaves beside them.
-    let away = one_by_one(&fleet, 300);
+    let away = one_by_one(fleet, 300);
     assert!((60..=160).contains(&away), "{away} calls while the store was away");
     fleet.webdis.restart().unwrap();
     let until = Instant::now() + RECOVERY;
@@ -269,16 +323,16 @@ fn a_proxy_stands_in_for_a_store_that_is_away() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(fleet.stored("calls"), (i128::from(40 + away), 0));
-    assert_eq!(one_by_one(&fleet, 10), 0, "the store knows that the limit is passed");
+    assert_eq!(one_by_one(fleet, 10), 0, "the store knows that the limit is passed");
 }
 
 /// No call takes longer than the store's time-out, each goes as `on_failure` says, and what the logs say is in the store afterwards.
-fn check_faults(on_failure: &str, faults: &[(&str, Fault)]) {
-    let Some(mut fleet) = Fleet::start(&plugin(on_failure, TIMEOUT_MS, &wide())) else { return };
+fn check_faults(fleet: &mut Fleet, on_failure: &str, faults: &[(&str, Fault)]) {
+    fleet.configure(plugin(on_failure, TIMEOUT_MS, &wide()));
     let mut made = 0;
     for (name, fault) in faults {
         let what = format!("{name}, on_failure: {on_failure}");
-        let tally = under_load(&mut fleet, *fault);
+        let tally = under_load(fleet, *fault);
         println!("{what}: {tally:?}");
         let bound = Duration::from_millis(TIMEOUT_MS) + SLACK;
         assert!(tally.longest < bound, "{what}: a call took {:?}", tally.longest);
@@ -289,21 +343,6 @@ fn check_faults(on_failure: &str, faults: &[(&str, Fault)]) {
         assert_eq!(all.len() as u64, made, "{what}");
         fleet.check_totals(&what, &Sum::of(&all));
     }
-}
-
-#[test]
-fn a_store_that_goes_away_under_load_loses_nothing_where_calls_pass_without_it() {
-    check_faults("allow", &FAULTS);
-}
-
-#[test]
-fn a_store_that_goes_away_under_load_loses_nothing_where_a_proxy_stands_in_for_it() {
-    check_faults("local", some_of_them());
-}
-
-#[test]
-fn a_store_that_goes_away_under_load_loses_nothing_where_calls_are_refused_without_it() {
-    check_faults("deny", some_of_them());
 }
 
 /// Calls go on before, during and after the fault.
