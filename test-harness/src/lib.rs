@@ -9,6 +9,7 @@
 //! * [`store`]: a real Redis and Webdis that a fleet shares.
 //! * [`scenario`]: calls and what must come of them, as data; one runner for every engine.
 
+pub mod alertmanager;
 pub mod chunking;
 pub mod client;
 pub mod costs;

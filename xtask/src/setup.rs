@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Job, root};
 
-pub use judges::{engines, focus_validator, playwright};
-pub use observers::{chromium, prometheus};
+pub use judges::{cloudevents, engines, focus_validator, playwright};
+pub use observers::{alertmanager, chromium, prometheus};
 pub use sdks::sdks;
 pub use stores::stores;
 

@@ -53,9 +53,13 @@ fn stand_ins(report: &mut Report) -> Tools {
     let sdks = report.value("set up the providers' SDKs", setup::sdks);
     let stores = stores.into_iter().flat_map(|s| [("REDIS_SERVER", s.redis), ("WEBDIS", s.webdis)]);
     let prometheus = report.value("set up Prometheus", setup::prometheus);
+    let alertmanager = report.value("set up Alertmanager", setup::alertmanager);
+    let events = report.value("set up the SDK of CloudEvents", setup::cloudevents);
     let chromium = report.value("set up Chromium", setup::chromium);
     let others = [trap.map(|path| ("TOLLGATE_TRAP_WASM", path)), sdks.map(|path| ("TOLLGATE_SDKS", path))];
     let observers = prometheus.into_iter().flat_map(|p| [("PROMETHEUS", p.server), ("PROMTOOL", p.promtool)]);
+    let observers = observers.chain(alertmanager.map(|path| ("ALERTMANAGER", path)));
+    let observers = observers.chain(events.map(|path| ("TOLLGATE_CLOUDEVENTS", path)));
     let observers = observers.chain(chromium.map(|path| ("CHROMIUM", path)));
     stores.chain(others.into_iter().flatten()).chain(observers).collect()
 }
@@ -90,7 +94,7 @@ pub fn tools() -> Result<(), String> {
     for (name, path) in &tools {
         println!("{name}={}", path.display());
     }
-    if tools.len() == 9 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
+    if tools.len() == 11 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
 }
 
 /// Budgets and attribution at full size: ten times the calls of `cargo xtask test`.

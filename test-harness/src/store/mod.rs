@@ -1,7 +1,7 @@
 //! Stores that a fleet shares: a real Redis, Webdis in front of it, and a stand-in that speaks Upstash's REST protocol.
 //! Each is in a folder and on a port of its own, and ends with its value.
 
-mod process;
+pub(crate) mod process;
 mod redis;
 mod stand_in;
 mod upstash;

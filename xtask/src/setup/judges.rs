@@ -20,6 +20,14 @@ pub fn playwright() -> Result<PathBuf, String> {
     fetch("python3", &PERSONS)
 }
 
+/// The CloudEvents project's own SDK.
+const EVENTS: [&str; 1] = ["cloudevents==2.2.0"];
+
+/// Makes sure that the SDK of CloudEvents is there, and returns the folder for `PYTHONPATH`.
+pub fn cloudevents() -> Result<PathBuf, String> {
+    fetch("python3", &EVENTS)
+}
+
 /// Makes sure that the engines are there, and returns the folder for `PYTHONPATH`.
 pub fn engines() -> Result<PathBuf, String> {
     fetch("python3", &ENGINES)

@@ -1,6 +1,7 @@
-//! Who looks at Tollgate: Prometheus, and a browser.
+//! Who looks at Tollgate: Prometheus and its Alertmanager, and a browser.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::debian;
 use crate::run::{Job, root};
@@ -32,6 +33,41 @@ fn fetched_prometheus() -> Result<Prometheus, String> {
     })?;
     let program = |name| debian::launcher(&home, name);
     Ok(Prometheus { server: program("prometheus")?, promtool: program("promtool")? })
+}
+
+/// Makes sure that Alertmanager is there. `ALERTMANAGER=/path` in the environment wins.
+pub fn alertmanager() -> Result<PathBuf, String> {
+    let fetched = || {
+        let home = debian::unpacked("alertmanager", &["prometheus-alertmanager"])
+            .map_err(|why| format!("{why}; or install Alertmanager yourself and set ALERTMANAGER=/path"))?;
+        relocated_alertmanager(&home)
+    };
+    let found = given("ALERTMANAGER").map_or_else(fetched, Ok)?;
+    let said = Job::new(&found).args(["--version"]).capture();
+    said.map(|_| found.clone()).map_err(|why| format!("`{}`: {why}", found.display()))
+}
+
+/// Debian's Alertmanager opens its templates by an absolute path, and does not start where they are not installed. A copy of it opens
+/// them below the folder that it is started in: the same path without its first slash, which is as long with one at its end.
+fn relocated_alertmanager(home: &Path) -> Result<PathBuf, String> {
+    const ABSOLUTE: &[u8] = b"/usr/share/prometheus/alertmanager";
+    const RELATIVE: &[u8] = b"usr/share/prometheus/alertmanager/";
+    let (original, copy) = ("usr/bin/prometheus-alertmanager", "usr/bin/alertmanager");
+    let mut program = fs::read(home.join(original)).map_err(|error| format!("`{original}`: {error}"))?;
+    let mut at = 0;
+    while let Some(found) = program[at..].windows(ABSOLUTE.len()).position(|bytes| bytes == ABSOLUTE) {
+        at += found;
+        program[at..at + ABSOLUTE.len()].copy_from_slice(RELATIVE);
+    }
+    let binary = home.join(copy);
+    fs::write(&binary, program).map_err(|error| format!("cannot write `{copy}`: {error}"))?;
+    super::executable(&binary)?;
+    let inner = debian::launcher(home, "alertmanager")?;
+    let script = home.join("alertmanager-here");
+    let text = format!("#!/bin/sh\ncd '{}' && exec '{}' \"$@\"\n", home.display(), inner.display());
+    fs::write(&script, text).map_err(|error| format!("cannot write `{}`: {error}", script.display()))?;
+    super::executable(&script)?;
+    Ok(script)
 }
 
 /// Makes sure that a Chromium is there: `CHROMIUM=/path`, one of the system, or one that is fetched.
