@@ -44,7 +44,7 @@ def answer(page):
 
 
 def settled(page):
-    expect(page.locator("body")).to_have_attribute("aria-busy", "false", timeout=120_000)
+    expect(page.locator("body")).to_have_attribute("aria-busy", "false", timeout=300_000)
     assert page.locator("#q-failed").is_hidden(), page.locator("#q-failed").inner_text()
 
 
