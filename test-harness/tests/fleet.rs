@@ -24,10 +24,9 @@ struct Fleet {
     _llm: Upstream,
     redis: Redis,
     webdis: Webdis,
-    /// What the check that runs now counts under: those before it are out of its sight.
+    /// What the check that runs now counts under, and the value of a tag in its records: those before it are out of its sight.
     namespace: String,
-    /// How many records each log had when it began.
-    earlier: Vec<usize>,
+    checks: u32,
 }
 
 /// The store's time-out. No call may take longer than it and what its own answer takes, on a machine that is busy.
@@ -78,15 +77,15 @@ impl Fleet {
             store: Some(("store", webdis.address())),
         };
         let envoys = both(given(), given())?;
-        let earlier = vec![0; envoys.len()];
-        Some(Self { envoys, _llm: llm, redis, webdis, namespace: String::new(), earlier })
+        Some(Self { envoys, _llm: llm, redis, webdis, namespace: String::new(), checks: 0 })
     }
 
     /// Another check begins: both get this configuration, and count anew.
     fn configure(&mut self, mut plugin: Value) {
-        self.earlier = self.envoys.iter().map(|envoy| records(envoy, 0).len()).collect();
-        self.namespace = format!("check-{}", self.earlier.iter().sum::<usize>());
+        self.checks += 1;
+        self.namespace = format!("check-{}", self.checks);
         plugin["namespace"] = json!(self.namespace);
+        plugin["tags"]["check"] = json!({"value": self.namespace});
         for envoy in &mut self.envoys {
             let reload = envoy.reconfigure_extension("tollgate.yaml", Plugin::Text(plugin.to_string()));
             assert_eq!(reload.unwrap(), Reload::Accepted);
@@ -101,8 +100,9 @@ impl Fleet {
     fn records(&self, at_least: u64) -> Vec<Value> {
         let until = Instant::now() + Duration::from_secs(10);
         loop {
-            let of_check = |(envoy, earlier): (&Envoy, &usize)| records(envoy, 0).into_iter().skip(*earlier);
-            let all: Vec<Value> = self.envoys.iter().zip(&self.earlier).flat_map(of_check).collect();
+            let all = self.envoys.iter().flat_map(|envoy| records(envoy, 0));
+            let of_check = |record: &Value| record["tollgate.tags"]["check"] == *self.namespace;
+            let all: Vec<Value> = all.filter(of_check).collect();
             if all.len() as u64 >= at_least || Instant::now() > until {
                 return all;
             }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::{Given, call, given, llm};
 use tollgate_test_harness::envoy::{Envoy, Reload};
+use tollgate_test_harness::http::Version;
 use tollgate_test_harness::load::Load;
 
 /// The service runs on the main thread, in a copy of a VM that Envoy keeps as its pattern.
@@ -33,7 +34,9 @@ fn check(config: &'static str, kept_vms: u64, left: u64) {
     let plugin = json!({"namespace": "outlives", "quotas": quotas});
     let given = Given { config, wasm, plugin, upstream: llm.address(), store: None };
     // What a listener that went away still serves is cut off after a second, not after ten minutes.
-    let Some(mut envoy) = given.start_with(&["--drain-time-s", "1", "--drain-strategy", "immediate"]) else {
+    let Some(mut envoy) =
+        given.start_with(Version::Http1, &["--drain-time-s", "1", "--drain-strategy", "immediate"])
+    else {
         return;
     };
     assert_eq!(made(&envoy, 3), 3, "{config}");

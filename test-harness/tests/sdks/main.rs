@@ -18,7 +18,7 @@ use llm::{CLAUDE, ENDLESS, GPT, answer};
 use serde_json::{Value, json};
 use support::{Given, given};
 use tollgate_test_harness::envoy::Envoy;
-use tollgate_test_harness::http::Seen;
+use tollgate_test_harness::http::{Seen, Version};
 use tollgate_test_harness::upstream::Upstream;
 
 /// A refusal, by the team that gets it.
@@ -239,7 +239,7 @@ fn asked(envoy: &Envoy, cases: &[Value]) -> BTreeMap<String, u64> {
 #[test]
 fn users_of_sdks_see_their_own_errors_and_come_back_only_where_it_helps() {
     let Some(packages) = given("TOLLGATE_SDKS") else { return };
-    let Some((envoy, llm)) = start() else { return };
+    let Some((envoy, llm)) = start(Version::Http1) else { return };
     let refusals = refusals();
     let cases: Vec<Value> = refusals.iter().map(|(case, _)| case.clone()).collect();
     let cases = [cases, passing(), busy(), cuts()].concat();
@@ -261,7 +261,7 @@ fn users_of_sdks_see_their_own_errors_and_come_back_only_where_it_helps() {
     println!("{} cases, {} requests", cases.len(), asked.values().sum::<u64>());
 }
 
-fn start() -> Option<(Envoy, Upstream)> {
+fn start(upstream: Version) -> Option<(Envoy, Upstream)> {
     let wasm = given("TOLLGATE_WASM")?;
     let llm = Upstream::start(answer).unwrap();
     let given = Given {
@@ -271,7 +271,7 @@ fn start() -> Option<(Envoy, Upstream)> {
         upstream: llm.address(),
         store: Some(("store", nowhere())),
     };
-    Some((given.start()?, llm))
+    Some((given.start_with(upstream, &[])?, llm))
 }
 
 /// An address at which nobody listens.
@@ -353,13 +353,15 @@ const STOPS_WITHIN: Duration = Duration::from_millis(1000 + 250 + 50 + 500);
 /// A client that does not hang up when its stream ends with an error: the upstream is stopped all the same.
 #[test]
 fn the_upstream_of_a_cut_stream_stops_within_a_second_and_a_tick() {
-    let Some((envoy, llm)) = start() else { return };
-    let told = read_on_after_the_error(envoy.address());
-    let seen = llm.take_answered(Duration::from_secs(5));
-    let (_, stopped) = seen.first().and_then(|seen| seen.answered).expect("the upstream still sends");
-    let late = stopped.saturating_duration_since(told);
-    println!("the upstream stopped {late:?} after the client was told");
-    assert!(late < STOPS_WITHIN, "{late:?}");
+    for upstream in [Version::Http1, Version::Http2] {
+        let Some((envoy, llm)) = start(upstream) else { return };
+        let told = read_on_after_the_error(envoy.address());
+        let seen = llm.take_answered(Duration::from_secs(5));
+        let (_, stopped) = seen.first().and_then(|seen| seen.answered).expect("the upstream still sends");
+        let late = stopped.saturating_duration_since(told);
+        println!("{upstream:?}: the upstream stopped {late:?} after the client was told");
+        assert!(late < STOPS_WITHIN, "{upstream:?}: {late:?}");
+    }
 }
 
 /// When the error came.

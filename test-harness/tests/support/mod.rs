@@ -45,11 +45,11 @@ pub struct Given {
 impl Given {
     /// The quickstart with two workers.
     pub fn start(self) -> Option<Envoy> {
-        self.start_with(&[])
+        self.start_with(Version::Http1, &[])
     }
 
-    /// The same with more of Envoy's own flags.
-    pub fn start_with(self, flags: &[&str]) -> Option<Envoy> {
+    /// The same with another HTTP towards the upstreams, and more of Envoy's own flags.
+    pub fn start_with(self, upstream_version: Version, flags: &[&str]) -> Option<Envoy> {
         let setup = Setup {
             binary: given("ENVOY")?,
             config: envoy_config().join(self.config),
@@ -57,7 +57,7 @@ impl Given {
             places: Places {
                 wasm: self.wasm,
                 upstream: self.upstream,
-                upstream_version: Version::Http1,
+                upstream_version,
                 extra_cluster: self.store.map(|(name, address)| (name.to_owned(), address)),
                 access_log: PathBuf::new(),
                 folder: PathBuf::new(),
