@@ -4,6 +4,7 @@ use crate::config::{Rules, UnknownModel};
 use crate::exchange::{Exchange, Phase, Step};
 use crate::plan::Standing;
 use crate::reply::Refusal;
+use crate::surroundings::{Around, Memory};
 use tollgate_policy::{
     Admission, Answer, Change, Demand, Lease, MidStream, Mode, OnFailure, Op, Otherwise, Quota, QuotaRule,
     Routed, SharedStore, StoreFailure, StoreRef, route,
@@ -41,16 +42,17 @@ impl Exchange {
 
     /// Goes on after [`Step::Recall`]: looks at what shared data knows of the call's workflow.
     pub fn recall(&mut self, store: &dyn SharedStore, now: Timestamp) -> Step {
+        self.end_watching(now);
         self.decide_with(Some((store, now)))
     }
 
-    fn decide_with(&mut self, memory: Option<(&dyn SharedStore, Timestamp)>) -> Step {
+    fn decide_with(&mut self, memory: Memory<'_>) -> Step {
         if let Some(model) = self.unknown_and_denied() {
             return self.refuse(Refusal::unknown_model(&model));
         }
         let refusal =
-            self.take_route().or_else(|| self.keep_limits()).or_else(|| self.bound_what_has_no_bound());
-        let refusal = refusal.or_else(|| memory.and_then(|(store, now)| self.heed_agents(store, now)));
+            self.take_route(memory).or_else(|| self.keep_limits()).or_else(|| self.bound_what_has_no_bound());
+        let refusal = refusal.or_else(|| memory.and_then(|(store, _)| self.heed_agents(store)));
         match refusal {
             Some(refusal) => self.refuse(refusal),
             None => self.ask_quotas(),
@@ -63,11 +65,11 @@ impl Exchange {
         self.rules.prices.find(self.target.call.provider(), model).is_none().then(|| model.to_owned())
     }
 
-    fn take_route(&mut self) -> Option<Refusal> {
+    fn take_route(&mut self, memory: Memory<'_>) -> Option<Refusal> {
         if self.rules.routes.is_empty() {
             return None;
         }
-        match route(&self.rules.routes, &self.facts()) {
+        match route(&self.rules.routes, &self.facts(), &Around::new(self, memory)) {
             Routed::AsAsked => None,
             Routed::Forbidden { route } => {
                 Some(Refusal::forbidden_model(route, self.model().unwrap_or_default()))

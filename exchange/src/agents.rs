@@ -1,13 +1,17 @@
 //! Agents and retries: what shared data knows of a call's workflow and of its conversation.
 
+mod health;
+mod retries;
+
 use crate::alerts::{AlertKind, Finding};
 use crate::config::Rules;
 use crate::exchange::Exchange;
 use crate::reply::Refusal;
+use crate::settle::Finish;
 use std::cell::Cell;
 use tollgate_policy::{
-    Again, Arrival, Breach, Facts, Failures, LoopRule, Mode, Pages, RetryRule, SharedStore, Slot,
-    StoreFailure, Tags, Then, Trail,
+    Again, Arrival, Breach, Conditions, Facts, LoopRule, Mode, Pages, RetryRule, RouteRule, SharedStore,
+    Slot, StoreFailure, Tags, Then, Trail, failures, healths, trails,
 };
 use tollgate_pricing::PicoUsd;
 use tollgate_record::{Action, Retry, RetryKind, Timestamp, Workflow};
@@ -22,6 +26,9 @@ pub struct Agents {
     pub retries: Option<RetryRule>,
     trails: Pages,
     failures: Pages,
+    healths: Pages,
+    /// Over how many seconds routes count a model's errors.
+    error_spans_s: Vec<u32>,
     key: Cell<Option<PrintKey>>,
 }
 
@@ -29,6 +36,7 @@ pub struct Agents {
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     reader: Option<TurnReader>,
+    turn: Option<Turn>,
     arrival: Arrival,
     /// The workflows that it was counted in: which rule, and which of its slots.
     entered: Vec<(usize, u64)>,
@@ -56,12 +64,28 @@ impl Agents {
     pub(crate) fn new(
         loops: Vec<LoopRule>,
         retries: Option<RetryRule>,
+        routes: &[RouteRule],
         namespace: &str,
     ) -> Option<Box<Self>> {
-        let any = !loops.is_empty() || retries.is_some();
-        let trails = tollgate_policy::trails(namespace);
-        let failures = tollgate_policy::failures(namespace);
-        any.then(|| Box::new(Self { loops, retries, trails, failures, key: Cell::new(None) }))
+        let conditions = || routes.iter().filter_map(|route| route.conditions.as_deref());
+        let mut error_spans_s = Vec::new();
+        for span in conditions().filter_map(Conditions::counts_errors) {
+            if !error_spans_s.contains(&span) {
+                error_spans_s.push(span);
+            }
+        }
+        let asked = conditions().any(|one| one.asks_for_tools() || one.remembers());
+        (asked || !loops.is_empty() || retries.is_some()).then(|| {
+            Box::new(Self {
+                loops,
+                retries,
+                trails: trails(namespace),
+                failures: failures(namespace),
+                healths: healths(namespace),
+                error_spans_s,
+                key: Cell::new(None),
+            })
+        })
     }
 
     /// Sets the process's secret for fingerprints. Without one nothing that a call says is looked at.
@@ -106,7 +130,8 @@ impl Exchange {
     /// A body that is held is read for what it says, where a rule asks for that.
     pub(crate) fn watch_body(&mut self) {
         let Some(agents) = &self.rules.agents else { return };
-        if let (Some(key), true) = (agents.key.get(), agents.needs_body(&self.facts())) {
+        let wanted = agents.needs_body(&self.facts()) || self.route_asks_for_tools();
+        if let (Some(key), true) = (agents.key.get(), wanted) {
             self.plan.watched.get_or_insert_default().reader = Some(TurnReader::new(key));
         }
     }
@@ -119,57 +144,30 @@ impl Exchange {
         }
     }
 
+    /// Takes down what is known of the call before the rules look at it.
+    pub(crate) fn end_watching(&mut self, now: Timestamp) {
+        let bytes = self.plan.length;
+        let watched = self.plan.watched.get_or_insert_default();
+        watched.turn = watched.reader.take().map(|reader| reader.turn()).or(watched.turn);
+        let said = |of: fn(&Turn) -> Option<u64>| watched.turn.as_ref().and_then(of);
+        let (message, tools) = (said(|turn| turn.last_message), said(|turn| turn.last_tools));
+        watched.arrival = Arrival { now: seconds(now), bytes, message, tools };
+    }
+
+    /// Whether the call tells of tools, as far as its body was read.
+    pub(crate) fn tells_of_tools(&self) -> Option<bool> {
+        self.plan.watched.as_ref()?.turn.map(|turn| turn.has_tools)
+    }
+
     /// Heeds the rules about agents and retries. `Some` refuses the call.
     #[cold]
     #[inline(never)]
-    pub(crate) fn heed_agents(&mut self, store: &dyn SharedStore, now: Timestamp) -> Option<Refusal> {
+    pub(crate) fn heed_agents(&mut self, store: &dyn SharedStore) -> Option<Refusal> {
         let rules = std::rc::Rc::clone(&self.rules);
         let agents = rules.agents.as_deref()?;
-        let watched = self.plan.watched.get_or_insert_default();
-        let turn = watched.reader.take().map(|reader| reader.turn()).unwrap_or_default();
-        watched.arrival = Arrival {
-            now: seconds(now),
-            bytes: self.plan.length,
-            message: turn.last_message,
-            tools: turn.last_tools,
-        };
+        let turn = self.plan.watched.as_ref()?.turn.unwrap_or_default();
         self.heed_retries(agents, &turn, store)
             .or_else(|| (0..agents.loops.len()).find_map(|rule| self.heed_loop(&rules, rule, &turn, store)))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn heed_retries(&mut self, agents: &Agents, turn: &Turn, store: &dyn SharedStore) -> Option<Refusal> {
-        let rule = agents.retries.as_ref().filter(|rule| rule.when.matches(&self.facts()))?;
-        let conversation =
-            self.tags.iter().fold(turn.conversation?.to_string(), |text, (_, value)| text + "/" + value);
-        let slot = agents.number(&conversation);
-        let model = agents.number(self.model().unwrap_or_default());
-        let now = self.plan.watched.as_ref()?.arrival.now;
-        let mut again = None;
-        let read = agents.failures.change(store, slot, now, &mut |words| {
-            again = Failures::read(words).again(now, rule.within_s, model);
-            Slot::Kept
-        });
-        self.note_store(read);
-        let watched = self.plan.watched.as_mut()?;
-        watched.conversation = Some((slot, model));
-        watched.again = again;
-        let again = again.filter(|again| rule.most.is_some_and(|most| u64::from(again.failures) > most))?;
-        let refusal = Refusal::too_many_retries(again.failures, rule.within_s);
-        let mine = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let finding = Finding {
-            kind: AlertKind::Retries,
-            rule: RETRIES,
-            slot,
-            labels: self.tags.iter().map(mine).collect(),
-            then: &rule.then,
-            mode: rule.mode,
-            within_s: rule.within_s,
-            summary: refusal.message(),
-        };
-        self.raise_finding(finding);
-        self.apply(RETRIES, &rule.then, rule.mode, again.wait_s, refusal)
     }
 
     #[cold]
@@ -266,8 +264,9 @@ impl Exchange {
         store: &dyn SharedStore,
         cost: Option<PicoUsd>,
         outcome: Outcome,
-        now: Timestamp,
+        finish: &Finish,
     ) -> (Option<Box<Workflow>>, Option<Retry>) {
+        let now = finish.now;
         let rules = std::rc::Rc::clone(&self.rules);
         let (Some(agents), Some(mut watched)) = (rules.agents.as_deref(), self.plan.watched.take()) else {
             return (None, None);
@@ -294,34 +293,12 @@ impl Exchange {
             }
         }
         self.close_retry(agents, &watched, store, outcome, now);
+        self.note_health(agents, store, finish);
         let retry = watched.again.filter(|_| outcome != Outcome::NotSent).map(|again| Retry {
             attempt: u64::from(again.failures).saturating_add(1),
             kind: if again.same_model { RetryKind::Retry } else { RetryKind::Fallback },
         });
         (watched.workflow.map(Box::new), retry)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn close_retry(
-        &mut self,
-        agents: &Agents,
-        watched: &Watched,
-        store: &dyn SharedStore,
-        outcome: Outcome,
-        now: Timestamp,
-    ) {
-        let (Some((slot, model)), Some(rule)) = (watched.conversation, &agents.retries) else { return };
-        let change: &mut dyn FnMut(&mut [u32]) -> Slot = match (outcome, watched.again) {
-            (Outcome::Failed, _) => &mut |words| {
-                Failures::read(words).and_another(seconds(now), rule.within_s, model).write(words);
-                Slot::Written
-            },
-            (Outcome::Answered, Some(_)) => &mut |_| Slot::Freed,
-            (Outcome::Answered, None) | (Outcome::NotSent, _) => return,
-        };
-        let written = agents.failures.change(store, slot, seconds(now), change);
-        self.note_store(written);
     }
 
     fn note_store(&mut self, result: Result<(), StoreFailure>) {
@@ -330,9 +307,6 @@ impl Exchange {
         }
     }
 }
-
-/// What the record names the rule about retries.
-const RETRIES: &str = "retries";
 
 /// Whether the rule keeps the call from going on.
 fn stops(rule: &LoopRule, breach: Option<Breach>, wait: Option<u32>) -> bool {

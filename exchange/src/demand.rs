@@ -6,7 +6,7 @@ use tollgate_pricing::{Factor, Found, Situation, TokenCounts, TokenKind, Usage, 
 use tollgate_wire::Operation;
 
 /// A usual text has so many bytes for each of its tokens, JSON around it included.
-const USUAL_BYTES_PER_TOKEN: u64 = 4;
+pub(crate) const USUAL_BYTES_PER_TOKEN: u64 = 4;
 
 /// Output is priced by so many tokens at a time, so that no fraction is lost.
 const MILLION: u64 = 1_000_000;

@@ -219,6 +219,7 @@ impl Exchange {
         (unknown && rules.unknown_model == UnknownModel::Deny)
             || rules.quotas.iter().any(|quota| quota.needs_body() && quota.when.may_match(&facts))
             || rules.routes.iter().any(|route| unknown && route.when.may_match(&facts))
+            || self.route_asks_for_tools()
             || rules.limits.iter().any(|limit| limit.needs_body() && limit.when.may_match(&facts))
             || rules.agents.as_ref().is_some_and(|agents| agents.needs_body(&facts))
     }

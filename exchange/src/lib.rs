@@ -29,6 +29,7 @@ mod settle;
 mod stats;
 mod steps;
 mod store;
+mod surroundings;
 mod tagging;
 mod target;
 mod usage;

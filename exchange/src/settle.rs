@@ -110,7 +110,7 @@ impl Exchange {
         };
         if self.plan.watched.is_some() {
             let outcome = self.outcome(&finish);
-            (record.workflow, record.retry) = self.close_watch(aids.store, usage.cost, outcome, finish.now);
+            (record.workflow, record.retry) = self.close_watch(aids.store, usage.cost, outcome, &finish);
         }
         record.parts = bill.parts;
         record.conditions = bill.conditions;

@@ -24,6 +24,11 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// An object of whose fields others read the rest.
+    pub(crate) fn among(value: &'a Value) -> Result<Self, ConfigError> {
+        value.as_object().map(Self).ok_or_else(|| wrong(value, "an object"))
+    }
+
     /// A field's value; `null` is as good as none.
     pub fn value(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
@@ -140,14 +145,19 @@ fn money(value: &Value) -> Result<PicoUsd, ConfigError> {
     amount.filter(|amount| *amount >= PicoUsd::ZERO).ok_or_else(|| wrong(value, Money::EXPECTED))
 }
 
-#[inline(never)]
 fn selector(value: &Value) -> Result<RawSelector, ConfigError> {
+    selector_among(value, &|_| true)
+}
+
+/// Reads a selector out of the members that are its own.
+#[inline(never)]
+pub(crate) fn selector_among(value: &Value, own: &dyn Fn(&str) -> bool) -> Result<RawSelector, ConfigError> {
     let Value::Object(members) = value else { return Err(wrong(value, "an object")) };
     let member = |(name, value): (&String, &Value)| {
         let patterns = one_or_many(value).map_err(|error| error.within(name))?;
         Ok((name.clone(), OneOrMany(patterns)))
     };
-    members.iter().map(member).collect()
+    members.iter().filter(|(name, _)| own(name)).map(member).collect()
 }
 
 /// A value that is not what was expected.

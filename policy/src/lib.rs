@@ -36,7 +36,10 @@ pub use quota::{
     QuotaRule, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
 };
 pub use retries::{Again, Failures, RetryRule, compile_retries, failures};
-pub use routes::{RouteRule, Routed, compile_routes, route};
+pub use routes::{
+    Conditions, ErrorsOver, Failed, Filled, Health, RouteRule, Routed, Surroundings, compile_routes, healths,
+    route,
+};
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags, credential_digest};
 pub use then::Then;

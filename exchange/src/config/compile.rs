@@ -257,12 +257,12 @@ impl Rules {
         let pointers = Pointers::new(tags.pointers().iter().map(String::as_str))
             .map_err(|problem| ConfigError::new("tags", problem.to_string()))?;
         let (quotas, stores) = compile_quotas(&by_hand.quotas, &by_hand.stores, tags.names())?;
-        let routes = compile_routes(&by_hand.routes, tags.names())?;
+        let routes = compile_routes(&by_hand.routes, tags.names(), &quotas)?;
         let limits = compile_limits(&by_hand.limits, tags.names())?;
         let loops = compile_loops(&by_hand.loops, tags.names())?;
         let retries = compile_retries(&by_hand.retries, tags.names())?;
         let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
-        let agents = Agents::new(loops, retries, &namespace);
+        let agents = Agents::new(loops, retries, &routes, &namespace);
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;

@@ -48,7 +48,8 @@ const CALENDAR: [(&str, Unit); 7] = [
     ("year", Unit::Months(12)),
 ];
 const UNITS: [(&str, i64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", DAY), ("w", 7 * DAY)];
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub(crate) const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// In how many slots a sliding window is counted.
 const SLOTS: i64 = 32;

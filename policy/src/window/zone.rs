@@ -65,7 +65,7 @@ impl Zone {
 )]
 impl Zone {
     /// Seconds east of UTC at an instant.
-    pub(super) fn offset(self, unix_seconds: i64) -> i64 {
+    pub(crate) fn offset(self, unix_seconds: i64) -> i64 {
         let Some(summer) = self.summer else { return self.standard };
         let local = unix_seconds + self.standard;
         let year = CivilDate::from_unix_days(local.div_euclid(DAY)).year;

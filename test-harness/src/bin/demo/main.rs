@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a real Envoy with Tollgate, a stand-in LLM behind it, a little traffic, and what an
 //! operator would read. Ends with an error if anything that should show does not.
 
+mod agents;
 mod money;
 mod report;
 mod reports;
@@ -73,6 +74,7 @@ fn demo(once: bool) -> Result<Vec<String>, Error> {
     let mut missing: Vec<String> = done.iter().flat_map(missing_in_call).collect();
     missing.extend(views::report(&envoy, &series, &done)?);
     missing.extend(reports::report(&envoy, &series)?);
+    missing.extend(agents::report(&mut envoy)?);
     if !once && missing.is_empty() {
         serve(&envoy, &interrupted);
     }
@@ -118,6 +120,7 @@ fn policy() -> Value {
             "steps": [{"at": 50, "do": "warn"}, {"at": 90, "do": {"downgrade": {"to": "gpt-4.1-mini"}}}],
             "reserve": {"output": 60}
         }],
+        "loops": agents::rules(),
         "emit": {
             "views": [["provider", "model", "operation"], ["team"], ["feature"], ["customer"], ["workflow"]]
         },
