@@ -149,6 +149,8 @@ fn sources(report: &mut Report) {
             "--quiet",
             "--package",
             "tollgate-plugin",
+            "--package",
+            "tollgate-web",
             "--target",
             WASM_TARGET,
             "--",
