@@ -36,12 +36,17 @@ pub(super) fn answer(
     })?;
     let (change, what) = change(rule, asked)?;
     let op = rule.op(&asked.rules.namespace, &values, change);
+    let labels = rule.labels_of(asked.rules.tags.names(), &values);
     let values = values.trim_start_matches('/');
     let audit = format!("{what} of quota {}, counter {}, by {}", quoted(name), quoted(values), quoted(who));
-    match rule.store {
+    let answer = match rule.store {
         StoreRef::Local => local(rule, asked, op, values, audit),
         StoreRef::Remote(_) => remote(rule, asked, op, audit),
+    }?;
+    if let Some(alerts) = &asked.rules.alerts {
+        alerts.end_budget(&rule.name, labels);
     }
+    Ok(answer)
 }
 
 fn local(

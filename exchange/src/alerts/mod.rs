@@ -193,10 +193,13 @@ struct Raised {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Waiting {
-    alert: Alert,
+enum Waiting {
+    /// It was raised, by this worker for the first time.
+    First(Alert),
     /// It was raised before.
-    known: bool,
+    Again(Alert),
+    /// What a quota with this name raised for these labels is over.
+    Over(String, Vec<(String, String)>),
 }
 
 /// What is known is raised again after so long, so that those who watch hear of it with its new value.
@@ -230,12 +233,24 @@ impl Alerts {
         let alert = alert();
         let again_at = alert.ends_at.min(now.saturating_add(AGAIN_AFTER_S));
         let known = raised.known.insert(identity, again_at).is_some();
-        raised.waiting.push(Waiting { alert, known });
+        raised.waiting.push(if known { Waiting::Again(alert) } else { Waiting::First(alert) });
+    }
+
+    /// What a quota has raised for a counter is over: it has more room from now on. What still holds is raised by the next call.
+    pub(crate) fn end_budget(&self, rule: &str, labels: Vec<(String, String)>) {
+        if let Ok(mut raised) = self.raised.try_borrow_mut() {
+            raised.known.clear();
+            raised.waiting.push(Waiting::Over(rule.to_owned(), labels));
+        }
     }
 
     /// What was raised since the last time it was told. For tests and other hosts: [`AlertSender`] takes it by itself.
     pub fn raised(&self) -> Vec<Alert> {
-        self.take_waiting().into_iter().map(|waiting| waiting.alert).collect()
+        let alert = |waiting| match waiting {
+            Waiting::First(alert) | Waiting::Again(alert) => Some(alert),
+            Waiting::Over(..) => None,
+        };
+        self.take_waiting().into_iter().filter_map(alert).collect()
     }
 
     fn take_waiting(&self) -> Vec<Waiting> {

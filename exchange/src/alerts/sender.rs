@@ -233,13 +233,23 @@ impl Turn<'_> {
         let mut taken = Taken { table, ..Taken::default() };
         let (all, table) = (&self.alerts.destinations, &mut taken.table);
         let mut drop = |name: &str| taken.news.fates.push((name.to_owned(), Fate::Dropped, 1));
-        for waiting in raised.iter().filter(|waiting| all.iter().any(|to| to.wants(&waiting.alert))) {
-            let merged = table.merge(waiting.alert.clone());
-            if merged != Merged::Kept && !waiting.known {
-                all.iter().filter(|to| to.wants(&waiting.alert)).for_each(|to| drop(&to.name));
+        // First, so that what begins anew is not taken for what is over.
+        table.sweep(all, self.now).into_iter().for_each(&mut drop);
+        for waiting in raised {
+            let (Waiting::First(alert) | Waiting::Again(alert)) = waiting else {
+                if let Waiting::Over(rule, labels) = waiting {
+                    table.end_budget(rule, labels, self.now);
+                }
+                continue;
+            };
+            let wanting = || all.iter().filter(|to| to.wants(alert));
+            if wanting().next().is_some()
+                && table.merge(alert.clone()) != Merged::Kept
+                && matches!(waiting, Waiting::First(_))
+            {
+                wanting().for_each(|to| drop(&to.name));
             }
         }
-        table.sweep(all, self.now).into_iter().for_each(drop);
         for (place, to) in all.iter().enumerate() {
             let notices = table.claim(to, self.now, room(place));
             if !notices.is_empty() {

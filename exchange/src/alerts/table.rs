@@ -109,9 +109,28 @@ impl Table {
     fn refresh(&mut self, id: u64, alert: &Alert) -> bool {
         let Some(row) = self.rows.iter_mut().find(|row| row.id == id) else { return false };
         let ends_at = row.alert.ends_at.max(alert.ends_at);
-        let starts_at = row.alert.starts_at.min(alert.starts_at);
+        let anew = alert.starts_at >= row.alert.ends_at;
+        let starts_at = if anew { alert.starts_at } else { row.alert.starts_at.min(alert.starts_at) };
+        // It was over, and only waited for others to hear of that.
+        for delivery in row.deliveries.iter_mut().filter(|delivery| anew && delivery.stage == Stage::Done) {
+            (delivery.stage, delivery.due) = (Stage::New, 0);
+        }
         row.alert = Alert { ends_at, starts_at, ..alert.clone() };
         true
+    }
+
+    /// Ends what a quota has raised for these labels; who was told that it held is told so now.
+    #[inline(never)]
+    pub(super) fn end_budget(&mut self, rule: &str, labels: &[(String, String)], now: i64) {
+        use AlertKind::{BudgetExhausted, BudgetProjected, BudgetWarning};
+        for row in &mut self.rows {
+            let budget = matches!(row.alert.kind, BudgetWarning | BudgetExhausted | BudgetProjected);
+            if budget && row.alert.rule == rule && row.alert.labels == labels {
+                row.alert.ends_at = row.alert.ends_at.min(now);
+                let told = row.deliveries.iter_mut().filter(|delivery| delivery.stage == Stage::Told);
+                told.for_each(|delivery| delivery.due = now);
+            }
+        }
     }
 
     /// Claims what is due for a destination, `most` alerts of it.

@@ -203,6 +203,30 @@ fn only_what_a_destination_wants_is_kept_for_it() {
 }
 
 #[test]
+fn a_budget_that_gets_more_room_is_over_at_once_and_warned_of_anew() {
+    let store = Memory::default();
+    let mut worker = Worker::new(&alertmanager());
+    let told = |worker: &mut Worker, now: i64| {
+        worker.tick(&store, now, Some(()));
+        let ends: Vec<Value> = worker
+            .sent
+            .iter()
+            .flat_map(|(_, body)| body.as_array().unwrap())
+            .map(|a| a["endsAt"].clone())
+            .collect();
+        worker.answer(&store, now, Some(200));
+        ends
+    };
+    worker.raise("a", 100);
+    worker.raise("b", 100);
+    assert_eq!(told(&mut worker, 100).len(), 2);
+    worker.alerts.end_budget("calls", vec![("team".to_owned(), "a".to_owned())]);
+    assert_eq!(told(&mut worker, 110), ["1970-01-01T00:01:50.000Z"], "one of both is over now");
+    worker.raise("a", 111);
+    assert_eq!(told(&mut worker, 111).len(), 1, "the next call that passes it raises it again");
+}
+
+#[test]
 fn a_store_that_fails_loses_nothing() {
     struct Broken;
     impl SharedStore for Broken {

@@ -67,6 +67,22 @@ fn a_destination_that_takes_nothing_is_tried_with_growing_pauses_and_then_given_
 }
 
 #[test]
+fn what_begins_anew_is_told_anew_though_another_has_not_heard_of_its_end() {
+    let (all, mut table) = (destinations(), Table::default());
+    table.merge(alert("calls", "a"));
+    for now in [100, 3600] {
+        let notice = claimed(&mut table, &all[0], now).remove(0);
+        table.answered(&all[0], notice, Answer::Taken, now);
+    }
+    assert!(table.sweep(&all, 3700).is_empty() && table.rows.len() == 1, "the webhook was never told");
+    assert_eq!(claimed(&mut table, &all[0], 3700), []);
+    table.merge(Alert { starts_at: 3700, ends_at: 7200, ..alert("calls", "a") });
+    let again = claimed(&mut table, &all[0], 3700);
+    assert_eq!(again.iter().map(|notice| notice.status).collect::<Vec<_>>(), [Status::Firing]);
+    assert_eq!(table.rows[0].alert.starts_at, 3700);
+}
+
+#[test]
 fn what_is_raised_again_is_the_same_alert_with_its_new_value() {
     let mut table = Table::default();
     table.merge(alert("calls", "a"));
