@@ -67,7 +67,7 @@ impl Root {
                         "tollgate: the host gives no ticks: held requests and settlements may wait",
                     );
                 }
-                warn_of_forgetful_quotas(&rules);
+                warn_of_odd_rules(&rules);
                 let json = if rules.feeds.is_empty() { Vec::new() } else { json.to_vec() };
                 let usage = rules.admin.is_some().then(UsageBatch::default);
                 let inventory = rules.admin.is_some().then(InventoryBatch::default);
@@ -105,7 +105,7 @@ impl Root {
         self.rules = compile(&self.json, &arrived, alerts, decoders)?;
         self.arrived = arrived;
         if matches!(brought, Brought::Policy(_)) {
-            warn_of_forgetful_quotas(&self.rules);
+            warn_of_odd_rules(&self.rules);
         }
         Ok(())
     }
@@ -353,7 +353,10 @@ fn declare_record() {
     }
 }
 
-fn warn_of_forgetful_quotas(rules: &Rules) {
+fn warn_of_odd_rules(rules: &Rules) {
+    for warning in rules.warnings() {
+        abi::log(Level::Warn, &format!("tollgate: {warning}"));
+    }
     for quota in rules.quotas.iter().filter(|quota| quota.outlives_a_day()) {
         let text = format!("tollgate: quota `{}` counts in this process and forgets at restart", quota.name);
         abi::log(Level::Warn, &text);

@@ -1,7 +1,7 @@
 //! `when`: which calls a rule is about.
 
 use crate::config::{ConfigError, OneOrMany};
-use crate::tags::Tags;
+use crate::tags::{TagRules, Tags};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -84,6 +84,22 @@ impl Selector {
             Field::Model if facts.model.is_none() => true,
             Field::Tag(index) if facts.tags.is_open(*index) => true,
             field => field.matches(patterns, facts),
+        })
+    }
+
+    /// A field that fits no call, and why: then the selector matches nothing.
+    #[cold]
+    pub fn impossible(&self, tags: &TagRules) -> Option<(String, String)> {
+        self.0.iter().find_map(|(field, patterns)| {
+            let tag = match field {
+                Field::Tag(index) => tags.tags().get(*index),
+                _ => None,
+            };
+            let fixed = FIELDS.iter().find(|(_, known)| known == field).map(|(name, _)| *name);
+            let name = tag.map_or(fixed.unwrap_or_default(), |tag| &tag.name);
+            let first = patterns.first()?;
+            let fits = tag.is_none_or(|tag| patterns.iter().any(|pattern| tags.can_be(tag, pattern)));
+            (!fits).then(|| (name.to_owned(), format!("`{first}` is no value that `{name}` can have")))
         })
     }
 

@@ -6,6 +6,7 @@ mod pricing;
 mod property;
 mod raw;
 mod structs;
+mod warnings;
 
 pub use compile::{
     Adjustment, Estimate, Hold, OnUnmetered, ResponseHeader, Rules, UnknownModel, Upstream, View,

@@ -54,6 +54,14 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             "quotas[1].name: `a` stands twice",
         ),
         (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis"}},"quotas":[{"name":"a","limit":{"usd":"9300000"},"window":"day","store":"r"}]}"#,
+            "quotas[0].limit: `9300000` is more than a store outside can count, at most 9223372.036854775807 usd",
+        ),
+        (
+            r#"{"stores":{"r":{"cluster":"c","protocol":"webdis"}},"quotas":[{"name":"a","limit":{"usd":"1"},"window":"day","store":"r","overrides":[{"when":{"model":"x"},"limit":{"usd":"10000000"}}]}]}"#,
+            "quotas[0].overrides[0].limit: `10000000` is more than a store outside can count",
+        ),
+        (
             r#"{"stores":{"r":{"cluster":"c","protocol":"resp"}}}"#,
             "stores.r.protocol: unknown value `resp`, expected one of `webdis`, `upstash`",
         ),
@@ -181,4 +189,43 @@ fn counts_may_be_spelled_as_doubles_but_not_as_fractions() {
     assert_eq!(Rules::compile(quota("1e6").as_bytes()).unwrap().quotas[0].limit.amount, 1_000_000);
     assert!(refused(&quota("1.5")).starts_with("quotas[0].limit.requests: invalid number `1.5`"));
     assert!(refused(&quota("-1")).starts_with("quotas[0].limit.requests: invalid"));
+}
+
+#[test]
+fn rules_that_can_never_match_are_named_with_the_reason() {
+    let warnings = |rules: &str| {
+        let json = format!(
+            r#"{{"tags":{{"team":{{"from":[{{"header":"x-team"}}],"allow":["ads-*","search"]}},
+                 "env":{{"value":"staging"}},"user":{{"from":[{{"header":"x-user"}}]}}}},{rules}}}"#
+        );
+        Rules::compile(json.as_bytes()).unwrap().warnings()
+    };
+    let quota = |when: &str| {
+        format!(r#""quotas":[{{"name":"a","limit":{{"requests":1}},"window":"1h","when":{when}}}]"#)
+    };
+    for (when, warning) in [
+        (r#"{"team":"search"}"#, None),
+        (r#"{"team":["serach","search"]}"#, None),
+        (r#"{"team":"untagged"}"#, None),
+        (r#"{"team":"ads-eu"}"#, None),
+        (r#"{"team":"sea*"}"#, None),
+        (r#"{"user":"anybody","env":"stag*"}"#, None),
+        (r#"{"team":"*-eu"}"#, None),
+        (
+            r#"{"team":"ops"}"#,
+            Some("quotas[0].when.team: `ops` is no value that `team` can have: it never matches"),
+        ),
+        (
+            r#"{"env":"production"}"#,
+            Some("quotas[0].when.env: `production` is no value that `env` can have: it never matches"),
+        ),
+    ] {
+        assert_eq!(
+            warnings(&quota(when)),
+            warning.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+            "{when}"
+        );
+    }
+    let route = warnings(r#""routes":[{"when":{"env":"prod"},"allow":["x"]}]"#);
+    assert_eq!(route, ["routes[0].when.env: `prod` is no value that `env` can have: it never matches"]);
 }

@@ -13,7 +13,7 @@ pub use store::{OnFailure, Protocol, Store, StoreRef};
 
 use crate::ledger::{Change, KeyBudget, Lease, Op};
 use crate::selector::{Facts, Selector};
-use crate::tags::Tags;
+use crate::tags::{TagRules, Tags};
 use crate::window::Window;
 use std::sync::{Arc, OnceLock};
 use tollgate_pricing::PicoUsd;
@@ -288,6 +288,18 @@ impl QuotaRule {
     /// What the keys of all its counters begin with.
     pub fn base(&self, namespace: &str) -> String {
         format!("tg/1/{}/quota/{}", escape(namespace), escape(&self.name))
+    }
+
+    /// Why the quota, or one of its overrides, is about no call: the path of the field and the reason.
+    #[cold]
+    pub fn impossible(&self, tags: &TagRules) -> Option<(String, String)> {
+        let own = self.when.impossible(tags).map(|(field, why)| (format!("when.{field}"), why));
+        own.or_else(|| {
+            self.overrides.iter().enumerate().find_map(|(place, (when, _))| {
+                let (field, why) = when.impossible(tags)?;
+                Some((format!("overrides[{place}].when.{field}"), why))
+            })
+        })
     }
 
     /// In how many seconds a counter of which so much is used will be empty if its window goes on as it began; `None` if it will not be

@@ -77,7 +77,26 @@ impl QuotaRule {
             place: OnceLock::new(),
         };
         rule.check_unit(&form)?;
+        rule.check_store()?;
         Ok(rule)
+    }
+
+    /// A store outside counts in 64 bits: of pico-USD they hold some 9.2 million USD.
+    fn check_store(&self) -> Result<(), ConfigError> {
+        let most = i128::from(i64::MAX);
+        let own = std::iter::once(("limit".to_owned(), self.limit.amount));
+        let overridden = self.overrides.iter().enumerate();
+        let overridden =
+            overridden.map(|(place, (_, amount))| (format!("overrides[{place}].limit"), *amount));
+        let too_much = own.chain(overridden).find(|(_, amount)| *amount > most);
+        let Some((path, amount)) = too_much.filter(|_| self.store != StoreRef::Local) else { return Ok(()) };
+        let (charge, unit) = (self.limit.charge, self.limit.charge.name());
+        let problem = format!(
+            "`{}` is more than a store outside can count, at most {} {unit}; `store: local` has no such bound",
+            charge.shown(amount),
+            charge.shown(most)
+        );
+        Err(ConfigError::new(path, problem))
     }
 
     /// What only makes sense where the answer's length counts.

@@ -216,6 +216,24 @@ impl Tag {
 }
 
 impl TagRules {
+    /// Whether some call may carry a value of this tag that is meant. Where in doubt, yes.
+    pub(crate) fn can_be(&self, tag: &Tag, pattern: &Pattern) -> bool {
+        let of_keys = self.keys.values().filter_map(|tags| tags.get(&tag.name));
+        if pattern.matches(UNTAGGED) || of_keys.into_iter().any(|value| pattern.matches(value)) {
+            return true;
+        }
+        let overlaps = |allowed: &Pattern| match (allowed, pattern) {
+            (Pattern::Exact(text), _) => pattern.matches(text),
+            (_, Pattern::Exact(text)) => allowed.matches(text),
+            _ => true,
+        };
+        match (&tag.constant, &tag.allow) {
+            (Some(constant), _) => pattern.matches(constant),
+            (None, Some(allow)) => allow.iter().any(overlaps),
+            (None, None) => true,
+        }
+    }
+
     /// The tags, in the order in which records and labels list them.
     pub fn tags(&self) -> &[Tag] {
         &self.tags
