@@ -2,14 +2,17 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::args::Args;
+use crate::args::{Args, Pace};
 use crate::envoy::Envoy;
 use crate::error::Error;
 use crate::figures::Cell;
 use crate::filter::{self, Filter};
 use crate::load::Client;
 use crate::process;
+use crate::upstream::Told;
 use crate::workload::Workload;
 
 /// What all measurements need.
@@ -18,12 +21,17 @@ pub struct Bench<'a> {
     pub args: &'a Args,
     /// Where the stand-in listens.
     pub upstream: SocketAddr,
+    /// What the stand-in was told as a store.
+    pub told: Arc<Told>,
 }
 
 /// The figures, by filter and workload.
+#[derive(Default)]
 pub struct Table {
-    /// One row for each workload: its name, what it consists of, calls per sample, and a cell for each filter.
+    /// One row for each workload.
     pub rows: Vec<Row>,
+    /// How many rounds were made.
+    pub rounds: u32,
 }
 
 /// The figures of one workload.
@@ -43,6 +51,16 @@ impl Row {
         let at = filter::ALL.iter().position(|one| one.name == filter)?;
         self.cells.get(at)
     }
+
+    /// A row whose cells are filled by what is given for each filter.
+    #[cfg(test)]
+    pub fn of(workload: &'static str, micros: &[(&str, f64)]) -> Self {
+        let cell = |filter: &Filter| {
+            let given = micros.iter().filter(|(name, _)| *name == filter.name).map(|(_, micros)| *micros);
+            Cell { micros: given.collect(), ..Cell::default() }
+        };
+        Self { workload, about: "", calls: 1, cells: filter::ALL.iter().map(cell).collect() }
+    }
 }
 
 impl Table {
@@ -60,6 +78,11 @@ impl Bench<'_> {
         let client = Client::connect(envoy.address())?;
         Ok(Running { envoy, client })
     }
+
+    /// One of two sizes.
+    pub fn sized(&self, full: u32, quick: u32) -> u32 {
+        if self.args.pace == Pace::Full { full } else { quick }
+    }
 }
 
 /// An Envoy under test and a connection to it.
@@ -70,17 +93,27 @@ pub struct Running {
 }
 
 impl Running {
-    /// Microseconds of the Envoy's CPU time per call.
-    fn sample(&mut self, workload: &Workload) -> Result<f64, Error> {
+    /// An error, with whose it is and what its Envoy says.
+    fn told(&self, filter: &Filter, error: Error) -> Error {
+        error.of(filter.name).after(&self.envoy.last_words())
+    }
+
+    /// Measures one sample.
+    fn sample(&mut self, workload: &Workload, cell: &mut Cell) -> Result<(), Error> {
         let before = process::cpu_nanos(self.envoy.pid())?;
-        self.client.calls(workload, workload.calls)?;
+        self.client.timed_calls(workload, workload.calls, &mut cell.waits)?;
         let used = process::cpu_nanos(self.envoy.pid())?.saturating_sub(before);
-        Ok(used as f64 / 1000.0 / f64::from(workload.calls))
+        cell.micros.push(used as f64 / 1000.0 / f64::from(workload.calls));
+        Ok(())
     }
 
     /// Makes the calls of some samples unmeasured, so that V8 has compiled what is hot, and says whether the filter read them.
-    fn warm_up(&mut self, filter: &Filter, workload: &Workload) -> Result<Option<bool>, Error> {
-        let calls = workload.calls * WARM_UP_SAMPLES;
+    fn warm_up(&mut self, filter: &Filter, workload: &Workload, samples: u32) -> Result<Option<bool>, Error> {
+        if filter.is_estimating() {
+            self.client.calls(workload, 1)?;
+            std::thread::sleep(VOCABULARY_IS_BUILT);
+        }
+        let calls = workload.calls * samples;
         let counted = |envoy: &Envoy| filter.proof.map(|proof| envoy.counters(proof)).transpose();
         let before = counted(&self.envoy)?;
         self.client.calls(workload, calls)?;
@@ -89,27 +122,34 @@ impl Running {
     }
 }
 
-const WARM_UP_SAMPLES: u32 = 5;
+/// By a tick after the first call, 250 ms apart, in some 0.1 s; on a loaded machine in more.
+const VOCABULARY_IS_BUILT: Duration = Duration::from_secs(2);
 
-/// Measures all filters on all workloads.
-pub fn compare(bench: &Bench, workloads: &[Workload]) -> Result<Table, Error> {
+/// Measures all filters on all workloads, until the rounds are done, the time is over or the user wants to end. What was measured by
+/// then stays in the table.
+pub fn compare(bench: &Bench, workloads: &[Workload], table: &mut Table) -> Result<(), Error> {
     let workloads: Vec<&Workload> =
         workloads.iter().filter(|workload| bench.args.wants(workload.name)).collect();
+    let needed = |filter: &&Filter| {
+        filter.is_here(&bench.args.wasm) && workloads.iter().any(|workload| filter.takes(workload))
+    };
     let mut envoys = Vec::new();
-    for filter in filter::ALL {
+    for filter in filter::ALL.iter().filter(needed) {
         progress(&format!("starting Envoy: {}", filter.name));
         envoys.push((filter, bench.start(filter, 1)?));
     }
-    let mut table = Table { rows: workloads.iter().map(|workload| empty_row(workload)).collect() };
-    warm_up(&mut envoys, &workloads, &mut table)?;
-    for round in 0..bench.args.rounds {
+    table.rows = workloads.iter().map(|workload| empty_row(workload)).collect();
+    warm_up(&mut envoys, &workloads, table, bench.sized(5, 1))?;
+    let until = Instant::now() + bench.args.time;
+    while table.rounds < bench.args.rounds && Instant::now() < until {
         for (workload, row) in workloads.iter().zip(&mut table.rows) {
-            progress(&format!("round {} of {}: {}", round + 1, bench.args.rounds, workload.name));
-            turn(&mut envoys, workload, row, round as usize)?;
+            progress(&format!("round {} of {}: {}", table.rounds + 1, bench.args.rounds, workload.name));
+            turn(&mut envoys, workload, row)?;
         }
+        table.rounds += 1;
     }
     progress("");
-    Ok(table)
+    Ok(())
 }
 
 fn empty_row(workload: &Workload) -> Row {
@@ -121,32 +161,35 @@ fn warm_up(
     envoys: &mut [(&Filter, Running)],
     workloads: &[&Workload],
     table: &mut Table,
+    samples: u32,
 ) -> Result<(), Error> {
     for (workload, row) in workloads.iter().zip(&mut table.rows) {
-        let cells = envoys.iter_mut().zip(&mut row.cells);
-        for ((filter, running), cell) in cells.filter(|((filter, _), _)| filter.takes(workload)) {
+        for (filter, running) in envoys.iter_mut().filter(|(filter, _)| filter.takes(workload)) {
             progress(&format!("warming up: {}, {}", workload.name, filter.name));
-            cell.read = running.warm_up(filter, workload).map_err(|error| error.of(filter.name))?;
+            let read =
+                running.warm_up(filter, workload, samples).map_err(|error| running.told(filter, error))?;
+            if let Some(cell) = cell(&mut row.cells, filter) {
+                cell.read = read;
+            }
         }
     }
     Ok(())
 }
 
-/// One sample of each filter. Who is first changes from round to round.
-fn turn(
-    envoys: &mut [(&Filter, Running)],
-    workload: &Workload,
-    row: &mut Row,
-    round: usize,
-) -> Result<(), Error> {
-    let count = envoys.len();
-    let mut order: Vec<_> = envoys.iter_mut().zip(&mut row.cells).collect();
-    order.rotate_left(round % count.max(1));
-    for ((filter, running), cell) in order.into_iter().filter(|((filter, _), _)| filter.takes(workload)) {
-        let micros = running.sample(workload).map_err(|error| error.of(filter.name))?;
-        cell.micros.push(micros);
+/// One sample of each filter. Who is first changes from turn to turn.
+fn turn(envoys: &mut [(&Filter, Running)], workload: &Workload, row: &mut Row) -> Result<(), Error> {
+    envoys.rotate_left(envoys.len().min(1));
+    for (filter, running) in envoys.iter_mut().filter(|(filter, _)| filter.takes(workload)) {
+        if let Some(cell) = cell(&mut row.cells, filter) {
+            running.sample(workload, cell).map_err(|error| running.told(filter, error))?;
+        }
     }
     Ok(())
+}
+
+fn cell<'a>(cells: &'a mut [Cell], filter: &Filter) -> Option<&'a mut Cell> {
+    let at = filter::ALL.iter().position(|one| one.name == filter.name)?;
+    cells.get_mut(at)
 }
 
 /// One line that is written over and over; an empty one wipes it out.

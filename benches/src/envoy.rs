@@ -101,9 +101,10 @@ impl Envoy {
         }
     }
 
-    fn last_words(&self) -> String {
+    /// The end of its log.
+    pub fn last_words(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        let mut lines: Vec<&str> = log.lines().rev().take(10).collect();
+        let mut lines: Vec<&str> = log.lines().rev().take(14).collect();
         lines.reverse();
         lines.join("\n")
     }

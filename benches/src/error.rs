@@ -34,6 +34,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The same error, with what the Envoy said last; nothing where the user wanted it to end.
+    pub fn after(self, last_words: &str) -> Self {
+        match self {
+            Self::Stopped => Self::Stopped,
+            other if last_words.is_empty() => other,
+            other => Self::Envoy(format!("{other}; Envoy's last words:\n{last_words}")),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

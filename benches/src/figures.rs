@@ -29,6 +29,18 @@ fn sorted(samples: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
+/// How long most calls take, and how long one in a hundred takes at least.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waits {
+    /// Half of the calls take less, in microseconds.
+    pub p50: f64,
+    /// One in a hundred takes longer; of fewer than [`ENOUGH_FOR_P99`] calls nobody knows.
+    pub p99: Option<f64>,
+}
+
+/// Ten calls beyond the 99th percentile.
+const ENOUGH_FOR_P99: usize = 1000;
+
 /// The value below which that part of the sorted samples lies; between two samples in proportion.
 fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
     let place = part * sorted.len().checked_sub(1)? as f64;
@@ -41,6 +53,8 @@ fn quantile(sorted: &[f64], part: f64) -> Option<f64> {
 pub struct Cell {
     /// One figure a round, in the order of the rounds.
     pub micros: Vec<f64>,
+    /// How long each call took, in microseconds.
+    pub waits: Vec<f64>,
     /// Whether the filter counted the calls as read; unknown where it counts nothing.
     pub read: Option<bool>,
 }
@@ -54,6 +68,13 @@ impl Cell {
     /// What a call costs in the quietest tenth of the rounds.
     pub fn quiet(&self) -> Option<f64> {
         quantile(&sorted(self.micros.iter().copied()), 0.1)
+    }
+
+    /// How long calls take.
+    pub fn waits(&self) -> Option<Waits> {
+        let sorted = sorted(self.waits.iter().copied());
+        let p99 = || quantile(&sorted, 0.99).filter(|_| sorted.len() >= ENOUGH_FOR_P99);
+        Some(Waits { p50: quantile(&sorted, 0.5)?, p99: p99() })
     }
 
     /// What a call costs in all.
@@ -80,8 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn a_99th_percentile_takes_a_thousand_calls() {
+        let waits =
+            |calls: u32| Cell { waits: (1..=calls).map(f64::from).collect(), ..Cell::default() }.waits();
+        assert_eq!(waits(0), None);
+        assert_eq!(waits(999), Some(Waits { p50: 500.0, p99: None }));
+        assert_eq!(waits(1001), Some(Waits { p50: 501.0, p99: Some(991.0) }));
+    }
+
+    #[test]
     fn overhead_is_taken_round_by_round() {
-        let cell = |micros: &[f64]| Cell { micros: micros.to_vec(), read: None };
+        let cell = |micros: &[f64]| Cell { micros: micros.to_vec(), ..Cell::default() };
         let over = cell(&[110.0, 220.0, 330.0]).over(&cell(&[100.0, 200.0, 300.0]));
         assert_eq!(over, Some(Spread { median: 20.0, low: 15.0, high: 25.0 }));
     }

@@ -1,11 +1,16 @@
 //! What stands in the path: one row for each Envoy of the comparison.
 
+mod chains;
+mod configurations;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::workload::{EMBEDDINGS, Workload};
+use crate::workload::{EMBEDDINGS, JSON, REQUEST_100K, SSE_BR, SSE_GZIP, SSE_ZSTD, UNREPORTED, Workload};
+use chains::{NATIVE_NAME, address, extension};
+use configurations::{bare, body_rule, by_length, six_tags_five_quotas, stored};
 
 /// What stands in the path.
 pub struct Filter {
@@ -17,14 +22,16 @@ pub struct Filter {
     chain: Chain,
     /// A pattern of the names of stats that count calls whose usage was read; nothing where a filter counts none.
     pub proof: Option<&'static str>,
-    /// Workloads that it breaks.
-    pub breaks: &'static [&'static str],
+    takes: Takes,
 }
 
 enum Chain {
     Empty,
     NoOp,
+    Inflate,
     Tollgate(fn() -> Value),
+    /// With vocabularies in it.
+    Estimating(fn() -> Value),
     AiProtocolManager(Parsing),
     ToMetadata,
     Lua,
@@ -35,8 +42,16 @@ enum Parsing {
     Response,
     /// Requests are parsed too, as best it can, and go on as they came.
     BestEffort,
-    /// The route is declared, so a bad request is refused, and both bodies are written anew.
-    Declared,
+}
+
+/// Which workloads a filter is measured on.
+enum Takes {
+    /// All.
+    All,
+    /// These alone, since it says nothing about others.
+    Only(&'static [&'static str]),
+    /// All but these, which it breaks or does not read.
+    AllBut(&'static [&'static str]),
 }
 
 /// The wasm files.
@@ -45,17 +60,29 @@ pub struct Wasm {
     pub tollgate: PathBuf,
     /// `tollgate_noop.wasm`.
     pub noop: PathBuf,
+    /// `tollgate_inflate.wasm`.
+    pub inflate: PathBuf,
+    /// `tollgate-estimate.wasm`, where there is one.
+    pub estimate: Option<PathBuf>,
 }
 
 pub const PLAIN: &str = "plain";
 pub const NO_OP: &str = "no-op wasm";
 pub const TOLLGATE: &str = "tollgate";
+pub const TAGS_QUOTAS: &str = "tollgate, 6 tags, 5 quotas";
+pub const BODY_RULE: &str = "tollgate, a rule on the body";
 pub const NATIVE: &str = "ai_protocol_manager";
 pub const NATIVE_PARSING: &str = "ai_protocol_manager + request";
+pub const INFLATE: &str = "inflation alone";
+pub const BY_LENGTH: &str = "tollgate-estimate, by length";
+pub const VOCABULARY: &str = "tollgate-estimate";
 
 const TOLLGATE_PROOF: &str =
     "wasmcustom.tollgate_requests.*view=provider[^;]*model[^;]*;.*usage_source=reported.*";
+const ESTIMATE_PROOF: &str =
+    "wasmcustom.tollgate_requests.*view=provider[^;]*model[^;]*;.*usage_source=estimated.*";
 const NATIVE_PROOF: &str = ".*ai_protocol_manager.*token_usage_found";
+const ENCODED: &[&str] = &[SSE_GZIP, SSE_BR, SSE_ZSTD];
 
 /// All filters, the plain path first.
 pub const ALL: &[Filter] = &[
@@ -64,56 +91,49 @@ pub const ALL: &[Filter] = &[
         about: "Envoy with the router alone",
         chain: Chain::Empty,
         proof: None,
-        breaks: &[],
+        takes: Takes::All,
     },
     Filter {
         name: NO_OP,
         about: "a wasm filter with all callbacks that sets a property and a histogram",
         chain: Chain::NoOp,
         proof: None,
-        breaks: &[],
+        takes: Takes::All,
     },
     Filter {
         name: TOLLGATE,
         about: "Tollgate with the configuration `{}`",
-        chain: Chain::Tollgate(|| json!({})),
+        chain: Chain::Tollgate(bare),
         proof: Some(TOLLGATE_PROOF),
-        breaks: &[],
+        takes: Takes::All,
     },
     Filter {
-        name: "tollgate, 6 tags",
-        about: "Tollgate with six tags from headers",
-        chain: Chain::Tollgate(six_tags),
-        proof: Some(TOLLGATE_PROOF),
-        breaks: &[],
-    },
-    Filter {
-        name: "tollgate, 6 tags, 5 quotas",
-        about: "the same with five quotas in the local store",
+        name: TAGS_QUOTAS,
+        about: "Tollgate with six tags from headers and five quotas in the local store",
         chain: Chain::Tollgate(six_tags_five_quotas),
         proof: Some(TOLLGATE_PROOF),
-        breaks: &[],
+        takes: Takes::AllBut(&[UNREPORTED]),
+    },
+    Filter {
+        name: BODY_RULE,
+        about: "Tollgate with a route that goes by the model, for which requests are held until their bodies were read",
+        chain: Chain::Tollgate(body_rule),
+        proof: Some(TOLLGATE_PROOF),
+        takes: Takes::Only(&[JSON, REQUEST_100K]),
     },
     Filter {
         name: NATIVE,
         about: "native C++: usage of responses",
         chain: Chain::AiProtocolManager(Parsing::Response),
         proof: Some(NATIVE_PROOF),
-        breaks: &[],
+        takes: Takes::AllBut(&[UNREPORTED]),
     },
     Filter {
         name: NATIVE_PARSING,
         about: "native C++: the same, and requests parsed as `parse_unconfigured_routes` does, its cheapest way",
         chain: Chain::AiProtocolManager(Parsing::BestEffort),
         proof: Some(NATIVE_PROOF),
-        breaks: &[],
-    },
-    Filter {
-        name: "ai_protocol_manager + declared request",
-        about: "native C++: the same on a route whose requests are declared and therefore refused where malformed",
-        chain: Chain::AiProtocolManager(Parsing::Declared),
-        proof: Some(NATIVE_PROOF),
-        breaks: &[],
+        takes: Takes::AllBut(&[UNREPORTED]),
     },
     Filter {
         name: "json + sse to metadata",
@@ -121,46 +141,102 @@ pub const ALL: &[Filter] = &[
         chain: Chain::ToMetadata,
         proof: Some(".*to_metadata.resp.*(success|metadata_added)"),
         // It holds the whole response, and Envoy answers 500 past its buffer limit of 1 MiB.
-        breaks: &[EMBEDDINGS],
+        takes: Takes::AllBut(&[EMBEDDINGS, UNREPORTED]),
     },
     Filter {
         name: "lua",
         about: "Lua: each chunk searched for a token count by string.match",
         chain: Chain::Lua,
         proof: None,
-        breaks: &[],
+        takes: Takes::AllBut(&[UNREPORTED]),
+    },
+    Filter {
+        name: INFLATE,
+        about: "a wasm filter that inflates responses with Tollgate's own crates and looks at nothing",
+        chain: Chain::Inflate,
+        proof: None,
+        takes: Takes::Only(ENCODED),
+    },
+    Filter {
+        name: BY_LENGTH,
+        about: "tollgate-estimate.wasm with `estimate: bytes`: tokens that nobody reports are reckoned by the length of texts",
+        chain: Chain::Estimating(by_length),
+        proof: Some(ESTIMATE_PROOF),
+        takes: Takes::Only(&[UNREPORTED]),
+    },
+    Filter {
+        name: VOCABULARY,
+        about: "tollgate-estimate.wasm: they are counted with OpenAI's vocabulary",
+        chain: Chain::Estimating(bare),
+        proof: Some(ESTIMATE_PROOF),
+        takes: Takes::Only(&[UNREPORTED]),
     },
 ];
 
-/// The filter of that name.
+/// Tollgate with five quotas in a store that is asked before each call.
+pub const STRICT: Filter = Filter {
+    name: "strict",
+    about: "five quotas in a store that is asked before each call",
+    chain: Chain::Tollgate(|| stored("strict")),
+    proof: None,
+    takes: Takes::All,
+};
+
+/// Tollgate with five quotas in a store that is told of them five times a second.
+pub const CACHED: Filter = Filter {
+    name: "cached",
+    about: "five quotas in a store that is told of them every 200 ms",
+    chain: Chain::Tollgate(|| stored("cached")),
+    proof: None,
+    takes: Takes::All,
+};
+
+/// A filter by its name.
 pub fn named(name: &str) -> Option<&'static Filter> {
     ALL.iter().find(|filter| filter.name == name)
 }
 
 impl Filter {
-    /// Whether this is Tollgate, with whatever configuration.
+    /// Whether this is Tollgate without vocabularies, with whatever configuration.
     pub fn is_tollgate(&self) -> bool {
         matches!(self.chain, Chain::Tollgate(_))
     }
 
-    /// Whether calls of that kind get through.
-    pub fn takes(&self, workload: &Workload) -> bool {
-        !self.breaks.contains(&workload.name)
+    /// Whether it has to build a vocabulary before it does what it is measured for.
+    pub fn is_estimating(&self) -> bool {
+        matches!(self.chain, Chain::Estimating(_))
     }
 
-    /// Envoy's bootstrap with this filter in the path.
+    /// Whether its files are there.
+    pub fn is_here(&self, wasm: &Wasm) -> bool {
+        !self.is_estimating() || wasm.estimate.is_some()
+    }
+
+    /// Whether it is measured on that workload.
+    pub fn takes(&self, workload: &Workload) -> bool {
+        match self.takes {
+            Takes::All => true,
+            Takes::Only(names) => names.contains(&workload.name),
+            Takes::AllBut(names) => !names.contains(&workload.name),
+        }
+    }
+
+    /// Envoy's bootstrap with this filter in the path. The upstream stands in for a store too.
     pub fn bootstrap(&self, wasm: &Wasm, upstream: SocketAddr) -> Value {
         let router = extension("envoy.filters.http.router", "router.v3.Router", json!({}));
         let mut chain = self.http_filters(wasm);
         chain.push(router);
+        let cluster = |name: &str| {
+            json!({"name": name, "type": "STATIC", "load_assignment": {
+                "cluster_name": name,
+                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream.port())}}]}]}})
+        };
         json!({
             "admin": {"address": address(FREE)},
             "static_resources": {
                 "listeners": [{"name": "calls", "address": address(FREE), "filter_chains": [{"filters": [
                     {"name": "http", "typed_config": self.connection_manager(chain)}]}]}],
-                "clusters": [{"name": "upstream", "type": "STATIC", "load_assignment": {
-                    "cluster_name": "upstream",
-                    "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(upstream.port())}}]}]}}]
+                "clusters": [cluster("upstream"), cluster("store")]
             }
         })
     }
@@ -179,157 +255,31 @@ impl Filter {
     }
 
     fn http_filters(&self, wasm: &Wasm) -> Vec<Value> {
+        let nowhere = Path::new("");
         match &self.chain {
             Chain::Empty => Vec::new(),
-            Chain::NoOp => vec![wasm_filter(&wasm.noop, &json!({}))],
-            Chain::Tollgate(configuration) => vec![wasm_filter(&wasm.tollgate, &configuration())],
-            Chain::AiProtocolManager(parsing) => vec![ai_protocol_manager(parsing)],
-            Chain::ToMetadata => vec![json_to_metadata(), sse_to_metadata()],
-            Chain::Lua => vec![lua()],
+            Chain::NoOp => vec![chains::wasm(&wasm.noop, &json!({}))],
+            Chain::Inflate => vec![chains::wasm(&wasm.inflate, &json!({}))],
+            Chain::Tollgate(configuration) => vec![chains::wasm(&wasm.tollgate, &configuration())],
+            Chain::Estimating(configuration) => {
+                vec![chains::wasm(wasm.estimate.as_deref().unwrap_or(nowhere), &configuration())]
+            }
+            Chain::AiProtocolManager(parsing) => vec![chains::ai_protocol_manager(parsing)],
+            Chain::ToMetadata => vec![chains::json_to_metadata(), chains::sse_to_metadata()],
+            Chain::Lua => vec![chains::lua()],
         }
     }
 
     fn on_chat_route(&self) -> Value {
-        let declared = match &self.chain {
-            Chain::AiProtocolManager(Parsing::Response) => "response",
-            Chain::AiProtocolManager(Parsing::Declared) => "request",
-            _ => return json!({}),
-        };
+        if !matches!(self.chain, Chain::AiProtocolManager(Parsing::Response)) {
+            return json!({});
+        }
         json!({NATIVE_NAME: {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManagerPerRoute",
-            declared: {"llm_protocol": "OPENAI_CHAT_COMPLETIONS"}
+            "response": {"llm_protocol": "OPENAI_CHAT_COMPLETIONS"}
         }})
     }
 }
 
 /// The port that stands for any free one.
 const FREE: u16 = 0;
-
-fn address(port: u16) -> Value {
-    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
-}
-
-fn extension(name: &str, kind: &str, configuration: Value) -> Value {
-    let kind = json!(format!("type.googleapis.com/envoy.extensions.filters.http.{kind}"));
-    json!({"name": name, "typed_config": with(configuration, "@type", kind)})
-}
-
-/// The object with one member more.
-fn with(mut object: Value, name: &str, member: Value) -> Value {
-    if let Some(members) = object.as_object_mut() {
-        members.insert(name.to_owned(), member);
-    }
-    object
-}
-
-fn wasm_filter(file: &Path, configuration: &Value) -> Value {
-    extension(
-        "wasm",
-        "wasm.v3.Wasm",
-        json!({"config": {
-            "vm_config": {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}}},
-            "failure_policy": "FAIL_RELOAD",
-            "allow_on_headers_stop_iteration": true,
-            "configuration": {
-                "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": configuration.to_string()
-            }
-        }}),
-    )
-}
-
-const NATIVE_NAME: &str = "envoy.filters.http.ai_protocol_manager";
-
-/// The limit for JSON bodies is raised to the highest that it takes, so that it reads the large ones too.
-fn ai_protocol_manager(parsing: &Parsing) -> Value {
-    let configuration = json!({"response_handling": {"token_usage": {
-        "include_unconfigured_routes": true, "limits": {"max_json_body_size": 10_485_760}}}});
-    let configuration = match parsing {
-        Parsing::Response => configuration,
-        Parsing::BestEffort => {
-            with(configuration, "request_handling", json!({"parse_unconfigured_routes": true}))
-        }
-        Parsing::Declared => with(configuration, "request_handling", json!({})),
-    };
-    extension(NATIVE_NAME, "ai_protocol_manager.v3.AiProtocolManager", configuration)
-}
-
-fn json_to_metadata() -> Value {
-    let rule = |(path, kind): &(&[&str], &str)| {
-        json!({"selectors": selectors(path), "on_present": {
-            "metadata_namespace": "usage", "key": path.last(), "type": kind}})
-    };
-    let rules: Vec<Value> = WANTED.iter().map(rule).collect();
-    extension(
-        "envoy.filters.http.json_to_metadata",
-        "json_to_metadata.v3.JsonToMetadata",
-        json!({"response_rules": {"rules": rules}}),
-    )
-}
-
-fn sse_to_metadata() -> Value {
-    let rule = |(path, kind): &(&[&str], &str)| {
-        json!({"rule": {"selectors": selectors(path), "on_present": {
-            "metadata_namespace": "usage", "key": path.last(), "type": kind}}})
-    };
-    let rules: Vec<Value> = WANTED.iter().map(rule).collect();
-    let parser = json!({
-        "@type": "type.googleapis.com/envoy.extensions.content_parsers.json.v3.JsonContentParser",
-        "rules": rules
-    });
-    extension(
-        "envoy.filters.http.sse_to_metadata",
-        "sse_to_metadata.v3.SseToMetadata",
-        json!({"response_rules": {"content_parser": {"name": "envoy.content_parsers.json", "typed_config": parser}}}),
-    )
-}
-
-/// What the metadata filters are asked for.
-const WANTED: &[(&[&str], &str)] = &[
-    (&["usage", "prompt_tokens"], "NUMBER"),
-    (&["usage", "completion_tokens"], "NUMBER"),
-    (&["usage", "total_tokens"], "NUMBER"),
-    (&["model"], "STRING"),
-];
-
-fn selectors(path: &[&str]) -> Vec<Value> {
-    path.iter().map(|key| json!({"key": key})).collect()
-}
-
-fn lua() -> Value {
-    extension("envoy.filters.http.lua", "lua.v3.Lua", json!({"default_source_code": {"inline_string": LUA}}))
-}
-
-const LUA: &str = r#"
-function envoy_on_response(handle)
-  for chunk in handle:bodyChunks() do
-    local tokens = string.match(chunk:getBytes(0, chunk:length()), '"total_tokens":%s*(%d+)')
-    if tokens then
-      handle:streamInfo():dynamicMetadata():set("usage", "total_tokens", tokens)
-    end
-  end
-end
-"#;
-
-fn six_tags() -> Value {
-    let tags = [
-        ("team", "x-team"),
-        ("feature", "x-feature"),
-        ("customer", "x-customer-id"),
-        ("workflow", "x-workflow-id"),
-        ("app", "x-app"),
-        ("user", "x-user"),
-    ];
-    let tag = |(name, header): &(&str, &str)| ((*name).to_owned(), json!({"from": [{"header": header}]}));
-    json!({"tags": tags.iter().map(tag).collect::<serde_json::Map<_, _>>()})
-}
-
-/// Limits that no run reaches.
-fn six_tags_five_quotas() -> Value {
-    let quota = |(index, per): (usize, &&str)| {
-        json!({"name": format!("quota-{index}"), "per": [per],
-            "limit": {"usd": "1000000.00"}, "window": "hour"})
-    };
-    let per = ["team", "feature", "customer", "app", "user"];
-    with(six_tags(), "quotas", per.iter().enumerate().map(quota).collect())
-}

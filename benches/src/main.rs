@@ -5,6 +5,7 @@
 
 mod args;
 mod compare;
+mod core;
 mod envoy;
 mod error;
 mod figures;
@@ -12,18 +13,26 @@ mod filter;
 mod gate;
 mod http1;
 mod load;
+mod loaded;
+mod measured;
 mod memory;
+mod plot;
 mod process;
 mod report;
+mod scale;
+mod stores;
+mod streams;
 mod upstream;
 mod workload;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use args::Args;
-use error::Error;
+use measured::Measured;
+use scale::Figures;
 
 fn main() -> ExitCode {
     // The second Ctrl-C would find Envoys that nobody ends, so it does what the first one did.
@@ -42,35 +51,40 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), String> {
-    let measured = measure(args).map_err(|error| error.to_string())?;
-    let report = report::markdown(&measured, args);
-    println!("{report}");
+    if args.wasm.estimate.is_none() {
+        println!("nothing is said of counted tokens: `--estimate` names no tollgate-estimate.wasm");
+    }
+    let measured = Measured::take(args);
+    println!("{}", report::markdown(&measured, args, "RESULTS.svg"));
     if let Some(path) = &args.results {
-        std::fs::write(path, &report)
-            .map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
-        println!("written to {}", path.display());
+        keep(&measured, args, path)?;
     }
     let broken = gate::broken(&measured);
-    broken.iter().for_each(|gate| println!("gate broken: {gate}"));
-    match (args.gated, broken.len()) {
-        (gate::Gated::Yes, 1..) => Err(format!("{} of the gates are broken", broken.len())),
+    broken.iter().for_each(|mark| println!("mark missed: {mark}"));
+    match (measured.stopped, args.gated, broken.len()) {
+        (Some(why), _, _) => Err(why),
+        (None, gate::Gated::Yes, 1..) => Err(format!("{} of the marks are missed", broken.len())),
         _ => Ok(()),
     }
 }
 
-/// Everything that was measured.
-pub struct Measured {
-    /// CPU time by filter and workload.
-    pub table: compare::Table,
-    /// Memory by filter.
-    pub memory: Vec<memory::Weight>,
+/// Writes the report, the picture, and, where all of it was measured, the model's tables. What was stopped does not take the place of a
+/// whole report.
+fn keep(measured: &Measured, args: &Args, path: &Path) -> Result<(), String> {
+    let whole = measured.stopped.is_none();
+    let path = if whole { path.to_owned() } else { path.with_extension("partial.md") };
+    let plot = path.with_extension("svg");
+    let report = report::markdown(measured, args, &plot.file_name().unwrap_or_default().to_string_lossy());
+    write(&path, &report)?;
+    write(&plot, &plot::svg(measured))?;
+    let page = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scale.md"));
+    let figures = Figures::read(&report).filter(|_| whole);
+    let filled = figures.and_then(|figures| scale::fill(&fs::read_to_string(&page).ok()?, &figures));
+    filled.map_or(Ok(()), |filled| write(&page, &filled))
 }
 
-fn measure(args: &Args) -> Result<Measured, Error> {
-    let workloads = Arc::new(workload::all());
-    let upstream = upstream::start(Arc::clone(&workloads)).map_err(Error::io("cannot start the upstream"))?;
-    let bench = compare::Bench { args, upstream };
-    let memory = memory::weigh(&bench, &workloads)?;
-    let table = compare::compare(&bench, &workloads)?;
-    Ok(Measured { table, memory })
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+    println!("written to {}", path.display());
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! What a filter weighs in Envoy's memory, for the process and for each worker.
 
+use std::time::{Duration, Instant};
+
 use crate::compare::{Bench, progress};
 use crate::error::Error;
 use crate::filter::{self, Filter};
@@ -11,37 +13,49 @@ use crate::workload::{JSON, SSE_BURST, Workload};
 pub struct Weight {
     /// The filter's name.
     pub filter: &'static str,
-    /// Resident bytes of an Envoy with one worker.
-    pub one_worker: u64,
-    /// Resident bytes that each further worker adds.
-    pub per_worker: u64,
-    /// Wasm memories found in the Envoy with many workers, in pages of 64 KiB.
+    /// Resident bytes of Envoys, by their number of workers.
+    pub resident: Vec<(u32, u64)>,
+    /// Wasm memories found in the Envoy with the most workers, in pages of 64 KiB, smallest first.
     pub pages: Vec<u64>,
 }
 
-const MANY_WORKERS: u32 = 9;
-/// The kernel spreads connections over the workers by chance: with so many, each worker gets some.
-const CONNECTIONS_PER_WORKER: u32 = 16;
-const FILTERS: &[&str] = &[filter::PLAIN, filter::NO_OP, filter::TOLLGATE];
+impl Weight {
+    /// Resident bytes that each further worker adds.
+    pub fn per_worker(&self) -> Option<u64> {
+        let ((few, light), (many, heavy)) = (self.resident.first()?, self.resident.last()?);
+        heavy.saturating_sub(*light).checked_div(u64::from(many.saturating_sub(*few)))
+    }
 
-/// Weighs the filters that run in a VM, and the plain Envoy.
-pub fn weigh(bench: &Bench, workloads: &[Workload]) -> Result<Vec<Weight>, Error> {
-    FILTERS
-        .iter()
-        .filter_map(|name| filter::named(name))
-        .map(|filter| one(bench, filter, workloads))
-        .collect()
+    /// Resident bytes with one worker.
+    pub fn one_worker(&self) -> Option<u64> {
+        self.resident.first().map(|(_, bytes)| *bytes)
+    }
 }
 
-fn one(bench: &Bench, filter: &'static Filter, workloads: &[Workload]) -> Result<Weight, Error> {
-    let (one_worker, _) = resident(bench, filter, workloads, 1)?;
-    let (many, pages) = resident(bench, filter, workloads, MANY_WORKERS)?;
-    let per_worker = many.saturating_sub(one_worker) / u64::from(MANY_WORKERS - 1);
-    Ok(Weight { filter: filter.name, one_worker, per_worker, pages })
+/// The kernel spreads connections over the workers by chance: with so many, each worker gets some.
+const CONNECTIONS_PER_WORKER: u32 = 16;
+const FILTERS: &[&str] = &[filter::PLAIN, filter::NO_OP, filter::TOLLGATE, filter::VOCABULARY];
+
+/// Weighs the filters that run in a VM, and the plain Envoy.
+pub fn weigh(bench: &Bench, workloads: &[Workload], weights: &mut Vec<Weight>) -> Result<(), Error> {
+    let most = bench.sized(32, 2);
+    let here = |filter: &&Filter| filter.is_here(&bench.args.wasm);
+    for filter in FILTERS.iter().filter_map(|name| filter::named(name)).filter(here) {
+        let mut weight = Weight { filter: filter.name, resident: Vec::new(), pages: Vec::new() };
+        for workers in
+            [1, 8, 32].into_iter().filter(|workers| *workers <= most).chain((most == 2).then_some(2))
+        {
+            let (resident, pages) = one(bench, filter, workloads, workers)?;
+            weight.resident.push((workers, resident));
+            weight.pages = pages;
+        }
+        weights.push(weight);
+    }
+    Ok(())
 }
 
 /// Resident bytes and wasm pages after every worker has had calls.
-fn resident(
+fn one(
     bench: &Bench,
     filter: &Filter,
     workloads: &[Workload],
@@ -56,5 +70,23 @@ fn resident(
         }
     }
     let pid = running.envoy.pid();
+    if filter.is_estimating() {
+        wait_until_still(pid)?;
+    }
     Ok((process::resident_bytes(pid)?, process::wasm_memory_pages(pid)?))
+}
+
+/// Vocabularies are built by ticks: waits until no VM has grown for two seconds.
+fn wait_until_still(pid: u32) -> Result<(), Error> {
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut last = process::wasm_memory_pages(pid)?;
+    let mut since = Instant::now();
+    while since.elapsed() < Duration::from_secs(2) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = process::wasm_memory_pages(pid)?;
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    Ok(())
 }

@@ -31,6 +31,20 @@ pub fn resident_bytes(pid: u32) -> Result<u64, Error> {
     kilobytes.map(|kb| kb * 1024).ok_or_else(|| Error::Kernel(format!("`{path}`: no VmRSS")))
 }
 
+/// How many files this process, and those that it starts, may have open.
+pub fn open_files_limit() -> Result<u64, Error> {
+    let path = "/proc/self/limits";
+    let text = fs::read_to_string(path).map_err(Error::io(format!("cannot read `{path}`")))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let limit = line.and_then(|line| line.split_whitespace().next());
+    match limit {
+        Some("unlimited") => Ok(u64::MAX),
+        limit => limit
+            .and_then(|limit| limit.parse().ok())
+            .ok_or_else(|| Error::Kernel(format!("`{path}`: no limit of open files"))),
+    }
+}
+
 /// Wasm memories of a process that runs V8, in pages of 64 KiB, smallest first.
 ///
 /// V8 reserves 4 GiB and more of addresses for each memory and makes only its pages accessible: a writable mapping with
@@ -41,12 +55,13 @@ pub fn wasm_memory_pages(pid: u32) -> Result<Vec<u64>, Error> {
     let mappings: Vec<Mapping> = text.lines().filter_map(Mapping::read).collect();
     let behind = mappings.iter().zip(mappings.iter().skip(1));
     let memories = behind.filter(|(memory, guard)| memory.is_wasm_memory(guard));
-    let mut pages: Vec<u64> = memories.map(|(memory, _)| memory.size() / PAGE).collect();
+    let mut pages: Vec<u64> = memories.map(|(memory, _)| memory.size() / WASM_PAGE).collect();
     pages.sort_unstable();
     Ok(pages)
 }
 
-const PAGE: u64 = 65_536;
+/// A page of a wasm memory, in bytes.
+pub const WASM_PAGE: u64 = 65_536;
 const RESERVED: u64 = 2 << 30;
 
 struct Mapping {
@@ -72,7 +87,7 @@ impl Mapping {
             && guard.access == "---p"
             && guard.start == self.end
             && guard.size() > RESERVED
-            && self.size().is_multiple_of(PAGE)
+            && self.size().is_multiple_of(WASM_PAGE)
     }
 }
 
@@ -90,6 +105,11 @@ mod tests {
         let used = cpu_nanos(pid).expect("this process is there") - before;
         assert!((1_000_000..5_000_000_000).contains(&used), "{used} ns");
         assert!(resident_bytes(pid).expect("this process is there") > 100_000);
+    }
+
+    #[test]
+    fn this_process_may_have_files_open() {
+        assert!(open_files_limit().expect("the limit is there") > 10);
     }
 
     fn check(lines: [&str; 2], expected: bool) {

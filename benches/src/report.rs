@@ -1,39 +1,77 @@
 //! The tables that people read.
 
-use std::fmt::Write;
-use std::fs;
-use std::process::Command;
+mod about;
+mod holding;
 
-use crate::Measured;
 use crate::args::Args;
 use crate::compare::Row;
 use crate::figures::{Cell, Spread};
 use crate::filter::{self, Filter, NATIVE, NATIVE_PARSING, PLAIN};
-use crate::gate;
+use crate::gate::{self, Bound, Mark};
+use crate::measured::Measured;
+use crate::scale::Figures;
 
-/// The report, which reads well as it stands too.
-pub fn markdown(measured: &Measured, args: &Args) -> String {
+/// The report, which reads well as it stands too. `plot` is the name of the picture beside it.
+pub fn markdown(measured: &Measured, args: &Args, plot: &str) -> String {
     let parts = [
-        "# What Tollgate costs inside Envoy\n\n\
-         CPU microseconds of the whole Envoy process per call, as the kernel's scheduler counts them (nanoseconds, \
-         `/proc/PID/task/*/schedstat`).\n\
-         Each cell is the median over all rounds of what the filter adds to the plain Envoy of the same round, with \
-         the middle half of the rounds in brackets. One worker, one keep-alive connection, one call at a time; \
-         no access log.\n"
-            .to_owned(),
+        INTRODUCTION.to_owned(),
+        stopped(measured, args),
+        marks(measured),
+        format!("\n## Overhead\n\n![What filters add to a call]({plot})\n"),
         table(measured, absolute, overhead),
-        "\n† the filter counted fewer calls as read than were made: it does not read this kind.\n".to_owned(),
+        "\n† the filter counted fewer calls as read than were made: it does not read this kind. - it was not measured.\n"
+            .to_owned(),
         "\n## The same from the quietest rounds\n\n\
          The quietest tenth of a filter's rounds over the quietest tenth of plain Envoy's: nearer to the truth where others \
          load the machine.\n"
             .to_owned(),
         table(measured, quiet, least),
         ratios(measured),
-        memory(measured),
-        legend(measured),
-        circumstances(args),
+        waits(measured),
+        holding::workers(measured),
+        holding::streams(measured),
+        holding::load(measured),
+        holding::stores(measured),
+        core(measured),
+        Figures::of(measured).map_or_else(String::new, |figures| figures.section()),
+        about::legend(measured),
+        about::circumstances(measured, args),
     ];
     parts.concat()
+}
+
+const INTRODUCTION: &str = "# What Tollgate costs\n\n\
+    Written by `cargo xtask bench`; [README.md](README.md) says how it measures. CPU is microseconds of the whole Envoy process per \
+    call, as the kernel's scheduler counts them. Each cell of the tables is the median over all rounds of what the filter adds to the \
+    plain Envoy of the same round, with the middle half of the rounds in brackets. One worker, one keep-alive connection, one call at \
+    a time; no access log.\n";
+
+fn stopped(measured: &Measured, args: &Args) -> String {
+    let rounds = measured.table.rounds;
+    let told = |why: &String| {
+        let why = why.lines().next().unwrap_or_default();
+        format!("\n**Ended after {rounds} of {} rounds: {why}.**\n", args.rounds)
+    };
+    measured.stopped.as_ref().map_or_else(String::new, told)
+}
+
+fn marks(measured: &Measured) -> String {
+    let mut text = String::from("\n## Marks\n\n| what | is | may be | holds |\n|---|---:|---:|---|\n");
+    for mark in gate::marks(measured) {
+        let Mark { what, unit, .. } = &mark;
+        let is = mark.measured.map_or_else(unknown, |figure| format!("{figure:.2} {unit}"));
+        let bound = match mark.bound {
+            Bound::AtMost(most) => format!("at most {most} {unit}"),
+            Bound::AtLeast(least) => format!("at least {least} {unit}"),
+        };
+        let holds = match mark.holds() {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "not measured, or lost in the noise",
+        };
+        text.push_str(&format!("| {what} | {is} | {bound} | {holds} |\n"));
+    }
+    text
 }
 
 fn table(
@@ -95,95 +133,65 @@ fn overhead(filter: &Filter, row: &Row) -> String {
 
 fn ratios(measured: &Measured) -> String {
     let rows = &measured.table.rows;
-    let mut text = String::from("\n## Tollgate's overhead as a multiple of the native filter's\n");
+    let mut text = String::from("\n## Tollgate's overhead as a multiple of others'\n");
     text.push_str(&header("", rows));
     for tollgate in filter::ALL.iter().filter(|filter| filter.is_tollgate()) {
-        for native in [NATIVE, NATIVE_PARSING] {
+        for other in [NATIVE, NATIVE_PARSING, "json + sse to metadata", "lua"] {
             let cells = rows.iter().map(|row| {
-                let times = gate::times(measured, row.workload, tollgate.name, native);
+                let times = measured.times(tollgate.name, other, row.workload);
                 times.map_or_else(unknown, |times| format!("{times:.2}"))
             });
-            line(&mut text, &format!("{} / {native}", tollgate.name), cells);
+            line(&mut text, &format!("{} / {other}", tollgate.name), cells);
         }
     }
     text
 }
 
-fn memory(measured: &Measured) -> String {
-    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+/// p50 and p99, in microseconds.
+fn waits(measured: &Measured) -> String {
+    let rows = &measured.table.rows;
     let mut text = String::from(
-        "\n## Memory\n\n\
-         Resident MiB of Envoy after calls on every worker. A process has one VM more than workers.\n\n\
-         | in the path | one worker | each further worker | wasm memories, in pages of 64 KiB |\n\
-         |---|---:|---:|---|\n",
+        "\n## How long calls take\n\n\
+         Microseconds that the client waits for its whole answer, all rounds together: p50 / p99, for plain Envoy as they are, for the \
+         others what they add. A 99th percentile takes 1,000 calls.\n",
     );
-    for weight in &measured.memory {
-        let pages: Vec<String> = weight.pages.iter().map(u64::to_string).collect();
-        let cells = [mib(weight.one_worker), mib(weight.per_worker), pages.join(" ")];
-        line(&mut text, weight.filter, cells.into_iter());
-    }
-    text
-}
-
-fn legend(measured: &Measured) -> String {
-    let mut text = String::from("\n## What is what\n\n");
-    for row in &measured.table.rows {
-        text.push_str(&format!("* `{}`: {}; {} calls a sample\n", row.workload, row.about, row.calls));
-    }
+    text.push_str(&header("in the path", rows));
     for filter in filter::ALL {
-        text.push_str(&format!("* {}: {}\n", filter.name, filter.about));
+        let cells = rows.iter().map(|row| added_waits(row, filter.name).unwrap_or_else(unknown));
+        line(&mut text, filter.name, cells);
     }
     text
 }
 
-fn circumstances(args: &Args) -> String {
-    let mut text = String::from("\n## Circumstances\n\n");
-    let size = fs::metadata(&args.wasm.tollgate).map(|file| file.len().to_string());
-    let facts = [
-        ("machine", Some(machine())),
-        ("kernel", read("/proc/sys/kernel/osrelease")),
-        ("load average at the end", read("/proc/loadavg")),
-        ("Envoy", envoy_version(args)),
-        ("plugin", size.ok().map(|bytes| format!("{bytes} bytes, of commit {}", commit()))),
-        ("command", Some(format!("`{}`", args.command()))),
-    ];
-    for (name, fact) in facts {
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "* {name}: {}", fact.unwrap_or_else(unknown));
+fn added_waits(row: &Row, filter: &str) -> Option<String> {
+    let (own, plain) = (row.cell(filter)?.waits()?, row.cell(PLAIN)?.waits()?);
+    if filter == PLAIN {
+        let p99 = plain.p99.map_or_else(unknown, |p99| format!("{p99:.0}"));
+        return Some(format!("{:.0} / {p99}", plain.p50));
+    }
+    let p99 = own.p99.zip(plain.p99).map_or_else(unknown, |(own, plain)| format!("{:+.0}", own - plain));
+    Some(format!("{:+.0} / {p99}", own.p50 - plain.p50))
+}
+
+fn core(measured: &Measured) -> String {
+    if measured.core.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "\n## The core alone\n\n\
+         Natively, by criterion: median of one pass, with its 95 % confidence interval.\n\n\
+         | what | time | MB/s |\n|---|---:|---:|\n",
+    );
+    for timing in &measured.core {
+        let (median, low, high) = timing.nanos;
+        let rate = timing.rate().map_or_else(unknown, |rate| format!("{rate:.0}"));
+        let shown = |nanos: f64| match nanos {
+            ..1e4 => format!("{nanos:.0} ns"),
+            1e4..1e7 => format!("{:.1} us", nanos / 1e3),
+            _ => format!("{:.1} ms", nanos / 1e6),
+        };
+        let (median, low, high) = (shown(median), shown(low), shown(high));
+        text.push_str(&format!("| `{}` | {median} [{low} {high}] | {rate} |\n", timing.name));
     }
     text
-}
-
-/// Envoy names its own path first, which is nobody's business.
-fn envoy_version(args: &Args) -> Option<String> {
-    let text = output(Command::new(&args.envoy).arg("--version"))?;
-    text.split_once("version: ").map(|(_, version)| version.to_owned())
-}
-
-fn machine() -> String {
-    let cpus = read("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let memory = read("/proc/meminfo").unwrap_or_default();
-    let memory = memory.lines().next().and_then(|line| line.strip_prefix("MemTotal:")).map(str::trim);
-    format!(
-        "{count} x {}, {} of memory",
-        model.map_or("-", |(_, name)| name),
-        memory.map_or_else(unknown, str::to_owned)
-    )
-}
-
-fn commit() -> String {
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    output(&mut git).unwrap_or_else(unknown)
-}
-
-fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
-}
-
-fn output(command: &mut Command) -> Option<String> {
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,9 +1,7 @@
 //! The table of commands, and those that are a few lines on top of `setup`.
 
-use std::ffi::OsStr;
-
 use crate::run::Job;
-use crate::{estimates, prices, setup, test};
+use crate::{bench, estimates, prices, setup, test};
 
 /// One row of `cargo xtask --help`.
 pub struct Command {
@@ -69,10 +67,18 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         usage: "bench [OPTIONS]",
-        help: "the whole-Envoy comparison with native filters; writes benches/RESULTS.md\n\
-               --quick for a look, --gate to fail on a broken gate, --only WORD for some workloads,\n\
-               --rounds N, --results PATH.",
-        run: bench,
+        help: "what Tollgate costs: its core alone, and in a real Envoy beside native filters; writes\n\
+               benches/RESULTS.md, its picture, and the tables of docs/scale.md.\n\
+               --rounds N      how often each filter takes its turn (default: 40)\n\
+               --minutes N     rounds end after so long, whatever their number (default: 7)\n\
+               --quick         small, and writes no file: to see that all works\n\
+               --only WORD     workloads (json, json-100k, embeddings-10m, sse-burst, sse-injected, sse-paced,\n\
+                               sse-gzip, sse-br, sse-zstd, request-100k, unreported) and parts (core, memory,\n\
+                               streams, load, stores) whose names contain it; may be repeated\n\
+               --gate          a mark that is missed is an error\n\
+               --results PATH  where the report goes\n\
+               Ctrl-C ends it and keeps what there is as benches/RESULTS.partial.md.",
+        run: bench::run,
     },
     Command {
         name: "budget",
@@ -213,27 +219,6 @@ fn soak(args: &[String]) -> Result<(), String> {
         .env("TOLLGATE_SUMS_CALLS", "1000000")
         .run()?;
     test::budgets_at_full_size(&wasm, &envoy)
-}
-
-fn bench(args: &[String]) -> Result<(), String> {
-    let (wasm, envoy) = (setup::build_wasm()?, setup::envoy(setup::ENVOY_VERSION)?);
-    println!("building the no-op filter and the benches");
-    Job::cargo([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "tollgate-noop",
-        "--target",
-        setup::WASM_TARGET,
-    ])
-    .run()?;
-    Job::cargo(["build", "--quiet", "--release", "--package", "tollgate-benches"]).run()?;
-    let compare = Job::new(setup::target_dir().join("release/envoy-compare"));
-    compare
-        .args([OsStr::new("--envoy"), envoy.as_os_str(), OsStr::new("--plugin"), wasm.as_os_str()])
-        .args(args)
-        .run()
 }
 
 fn no_arguments(command: &str, args: &[String]) -> Result<(), String> {

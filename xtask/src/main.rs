@@ -1,5 +1,6 @@
 //! The one door to the project: every command does its own set-up, says what it does, and needs no root.
 
+mod bench;
 mod commands;
 mod estimates;
 mod prices;

@@ -25,8 +25,11 @@ pub fn run(args: &[String]) -> Result<(), String> {
     tools.extend(judges(&mut report));
     tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
     tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
+    let estimate = report.value("build tollgate-estimate.wasm", setup::build_estimate_wasm);
+    tools.extend(estimate.clone().map(|path| ("TOLLGATE_ESTIMATE_WASM", path)));
     unit_tests(&mut report, &tools);
-    if let Some(wasm) = report.value("build tollgate-estimate.wasm", setup::build_estimate_wasm) {
+    benches(&mut report);
+    if let Some(wasm) = estimate {
         with_vocabulary(&mut report, &wasm, envoy.as_deref());
     }
     if let Some(wasm) = &wasm {
@@ -88,16 +91,17 @@ fn with(job: Job, tools: &Tools) -> Job {
 pub fn tools() -> Result<(), String> {
     let wasm = setup::build_wasm()?;
     let envoy = setup::envoy(ENVOY_VERSION)?;
+    let estimate = setup::build_estimate_wasm()?;
     let mut report = Report::default();
     let mut tools = stand_ins(&mut report);
-    tools.extend([("TOLLGATE_WASM", wasm), ("ENVOY", envoy)]);
+    tools.extend([("TOLLGATE_WASM", wasm), ("TOLLGATE_ESTIMATE_WASM", estimate), ("ENVOY", envoy)]);
     let judges = judges(&mut report);
     for (name, path) in tools.iter().chain(&judges) {
         println!("{name}={}", path.display());
     }
     // The validator of FOCUS may be missing, see there.
     let judged = judges.iter().filter(|(name, _)| *name != "TOLLGATE_FOCUS").count();
-    if tools.len() == 11 && judged == 3 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
+    if tools.len() == 12 && judged == 3 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
 }
 
 /// Budgets and attribution at full size: ten times the calls of `cargo xtask test`.
@@ -133,6 +137,17 @@ fn with_vocabulary(report: &mut Report, wasm: &Path, envoy: Option<&Path>) {
             .env("TOLLGATE_WASM", wasm)
             .env("ENVOY", envoy)
             .watch(|line| counts.add_line(line))
+    });
+}
+
+/// The benches, which are no default member: that they compile, that their own tests pass, and that each benchmark runs once.
+fn benches(report: &mut Report) {
+    let package = ["--quiet", "--package", "tollgate-benches"];
+    report.plain("clippy, benches", || {
+        Job::cargo(["clippy"]).args(package).args(["--all-targets", "--", "-D", "warnings"]).run()
+    });
+    report.step("benches, each once", |counts| {
+        Job::cargo(["test"]).args(package).arg("--all-targets").watch(|line| counts.add_line(line))
     });
 }
 

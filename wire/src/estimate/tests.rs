@@ -63,6 +63,36 @@ fn memory_and_work_stay_bounded_and_the_rest_is_taken_to_be_alike() {
     assert!(tokens.abs_diff(expected) < expected / 100, "{tokens} in place of {expected}");
 }
 
+/// Notes how much it is given to count.
+#[derive(Default)]
+struct Given(std::cell::Cell<(u32, usize)>);
+
+impl CountTokens for Given {
+    fn count(&self, _encoding: Encoding, text: &str) -> Option<u64> {
+        let (times, bytes) = self.0.get();
+        self.0.set((times.saturating_add(1), bytes.saturating_add(text.len())));
+        Some(1)
+    }
+}
+
+#[test]
+fn a_call_has_two_texts_of_8_kib_counted_at_most_however_long_it_is() {
+    for text in ["four ", "\\n", "\\ud83d\\ude00", "ä"] {
+        let (mut asked, mut said) = (Texts::of_request(), Texts::of_response(&["content"]));
+        let piece = format!("{{\"content\":\"{}\"}}\n", text.repeat(1000));
+        for _ in 0..1000 {
+            asked.feed(piece.as_bytes());
+            said.feed(piece.as_bytes());
+        }
+        let seen = Seen { asked: Some(&asked), said: Some(&said), model: None, complete: true };
+        let given = Given::default();
+        seen.fill(&mut Reported::default(), &given);
+        let (times, bytes) = given.0.get();
+        assert_eq!(times, 2, "{text}");
+        assert!(bytes <= 2 * MOST_KEPT, "{text}: {bytes} bytes were counted");
+    }
+}
+
 #[test]
 fn what_was_kept_may_end_anywhere() {
     for escape in ["\\n", "\\ud83d\\ude00", "ä", "\\\\"] {
