@@ -139,6 +139,8 @@ impl ResponseReader {
             });
             self.draft.problems.add(Problem::Encoded);
             self.body = Body::Closed;
+            // Nothing is read from here on, so what the decoder holds is given back now: it may be a window of megabytes.
+            return None;
         }
         self.inflater = Some(inflater);
         None
