@@ -52,6 +52,7 @@ impl Exchange {
         }
         let refusal =
             self.take_route(memory).or_else(|| self.keep_limits()).or_else(|| self.bound_what_has_no_bound());
+        let refusal = refusal.or_else(|| self.heed_guards());
         let refusal = refusal.or_else(|| memory.and_then(|(store, _)| self.heed_agents(store)));
         match refusal {
             Some(refusal) => self.refuse(refusal),

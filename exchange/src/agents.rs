@@ -222,7 +222,7 @@ impl Exchange {
     /// Does what a rule wants done about a call. `Some` refuses it.
     #[cold]
     #[inline(never)]
-    fn apply(
+    pub(crate) fn apply(
         &mut self,
         rule: &str,
         then: &Then,

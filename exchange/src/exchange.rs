@@ -221,6 +221,7 @@ impl Exchange {
             || rules.routes.iter().any(|route| unknown && route.when.may_match(&facts))
             || self.route_asks_for_tools()
             || rules.limits.iter().any(|limit| limit.needs_body() && limit.when.may_match(&facts))
+            || rules.guards.as_ref().is_some_and(|guards| guards.needs_body())
             || rules.agents.as_ref().is_some_and(|agents| agents.needs_body(&facts))
     }
 
@@ -231,6 +232,7 @@ impl Exchange {
         rules.quotas.iter().any(quota)
             || rules.routes.iter().any(tollgate_policy::RouteRule::rewrites)
             || rules.limits.iter().any(tollgate_policy::LimitRule::needs_body)
+            || rules.guards.as_ref().is_some_and(|guards| guards.rewrites())
             || rules.agents.as_ref().is_some_and(|agents| agents.rewrites())
     }
 

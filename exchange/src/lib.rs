@@ -19,6 +19,7 @@ mod demand;
 mod dry_run;
 mod exchange;
 mod feed;
+mod guards;
 mod head;
 mod inventory;
 mod outbox;
@@ -46,6 +47,7 @@ pub use config::{
 };
 pub use exchange::{Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use feed::{Arrival, Brought, Feed, FeedKind, FeedSource, Streak};
+pub use guards::{Departed, Flushed, GuardBatch, Guarded, Guards};
 pub use head::{Head, HeaderPairs};
 pub use inventory::{InventoryBatch, Metered};
 pub use outbox::Outbox;

@@ -119,6 +119,14 @@ impl Refusal {
         Self { rule: rule.to_owned(), message, kind: Kind::Forbidden { code: "agent_loop" } }
     }
 
+    /// A guard is against the call: its key departs from its own past.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn guard(rule: &str, watch: &str, retry_after_s: i64) -> Self {
+        let message = format!("`{rule}` holds calls back: {watch} is far above what is usual here");
+        Self { rule: rule.to_owned(), message, kind: Kind::Quota { retry_after_s } }
+    }
+
     pub(crate) fn too_many_retries(failures: u32, within_s: u32) -> Self {
         let message =
             format!("the same call has failed {failures} times in a row, it may be sent again later");

@@ -5,6 +5,7 @@ use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
+use crate::guards::Guarded;
 use std::mem;
 use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
 use tollgate_pricing::{PicoUsd, TokenCounts};
@@ -74,6 +75,8 @@ pub struct Counts {
     pub absent_tags: Vec<String>,
     /// Names of the tags for which the client claimed something else than what it cannot make up.
     pub tag_conflicts: Vec<String>,
+    /// What guards saw.
+    pub guarded: Vec<Guarded>,
 }
 
 /// Shared data where there is none.
@@ -129,6 +132,9 @@ impl Exchange {
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.unbudgeted = self.plan.unbudgeted;
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
+        if self.rules.guards.is_some() {
+            counts.guarded = self.guarded(&record, &finish);
+        }
         let bookings = self.bookings(&usage);
         record.tags = self.tags.take_pairs();
         Settled { record, bookings, counts }

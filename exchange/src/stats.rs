@@ -5,6 +5,7 @@
 
 mod agents;
 mod gauges;
+mod guards;
 mod labels;
 mod otel;
 mod series;

@@ -28,7 +28,11 @@ impl Exchange {
     pub(crate) fn needs_open_tag(&self) -> bool {
         let required = || self.rules.tags.requires_body(&self.tags);
         let agents = || self.rules.agents.as_ref().is_some_and(|agents| agents.needs_open_tag(&self.tags));
-        required() || self.rules.quotas.iter().any(|quota| quota.needs_open_tag(&self.tags)) || agents()
+        let guards = || self.rules.guards.as_ref().is_some_and(|guards| guards.needs_open_tag(&self.tags));
+        required()
+            || guards()
+            || self.rules.quotas.iter().any(|quota| quota.needs_open_tag(&self.tags))
+            || agents()
     }
 
     /// Resolves the tags once more, now that their places in the body were read.

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, Head, HeaderPairs, InventoryBatch, Metered,
-    Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
+    AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, GuardBatch, Head, HeaderPairs, InventoryBatch,
+    Metered, Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
     parse_admission,
 };
 use tollgate_policy::{
@@ -27,6 +27,8 @@ pub struct Root {
     usage: Option<UsageBatch>,
     /// For the list of endpoints, likewise.
     inventory: Option<InventoryBatch>,
+    /// What guards saw, where the configuration has some.
+    guards: Option<GuardBatch>,
     /// When that was last merged by tick.
     flushed: Option<Timestamp>,
     ids: Option<ReservationId>,
@@ -70,6 +72,7 @@ impl Root {
                 warn_of_odd_rules(&rules);
                 let json = if rules.feeds.is_empty() { Vec::new() } else { json.to_vec() };
                 let usage = rules.admin.is_some().then(UsageBatch::default);
+                let guards = rules.guards.is_some().then(GuardBatch::default);
                 let inventory = rules.admin.is_some().then(InventoryBatch::default);
                 Some(Self {
                     rules,
@@ -77,6 +80,7 @@ impl Root {
                     gauges: Gauges::default(),
                     usage,
                     inventory,
+                    guards,
                     flushed: None,
                     ids: None,
                     json,
@@ -141,6 +145,9 @@ impl Root {
         if let Some(usage) = &mut self.usage {
             let lost = usage.add(rules, settled, now, &SharedData);
             self.count_store_errors(lost);
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.add(&settled.counts.guarded);
         }
         for (store, ops) in &settled.bookings {
             match store {
@@ -233,6 +240,17 @@ impl Root {
         if let Some(inventory) = &mut self.inventory {
             let _it_waits_for_the_next_time = inventory.flush(&self.rules.namespace, &SharedData);
         }
+    }
+
+    /// By tick: takes what guards saw into the pasts that all workers share, and hears what departs from them.
+    pub fn flush_guards(&mut self, now: Timestamp) {
+        let Some(guards) = &mut self.guards else { return };
+        let flushed = guards.flush(&self.rules, &SharedData, now);
+        self.count_store_errors(flushed.failures);
+        for departed in &flushed.departed {
+            abi::log(Level::Warn, &format!("tollgate: {}", departed.text));
+        }
+        self.stats.count_guards(&self.rules, &flushed, &mut ProxyStats);
     }
 
     fn book(&mut self, ops: &[Op], now: Timestamp) {

@@ -103,6 +103,7 @@ impl Vm {
         let Some(root) = self.roots.get_mut(&root_id) else { return };
         root.set_gauges(now);
         root.flush_usage_now_and_then(now);
+        root.flush_guards(now);
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
         root.flush_cache(now);
@@ -277,6 +278,7 @@ impl Vm {
             && let Some(mut root) = self.roots.remove(&context)
         {
             root.flush_usage();
+            root.flush_guards(host::now());
             root.tidy_hand(GiveBack::All, host::now());
             ProxyStats::tell();
             self.outbox.forget(context);

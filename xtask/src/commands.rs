@@ -1,7 +1,7 @@
 //! The table of commands, and those that are a few lines on top of `setup`.
 
 use crate::run::Job;
-use crate::{bench, estimates, prices, setup, test};
+use crate::{bench, estimates, guards, prices, setup, test};
 
 /// One row of `cargo xtask --help`.
 pub struct Command {
@@ -27,6 +27,14 @@ pub const COMMANDS: &[Command] = &[
         help: "how far counts of our own are from reported ones, per provider; writes docs/estimates.md\n\
                FOLDER holds recorded exchanges as wire/tests/conformance.rs reads them.",
         run: estimates::run,
+    },
+    Command {
+        name: "guards",
+        usage: "guards [OPTIONS]",
+        help: "what guards notice in synthetic weeks, how late, and how often they are wrong; writes docs/guards.md\n\
+               With options (--seed S, --seeds N, --keys N, --incidents N, --threads N) it only prints the tables. Fails if\n\
+               guards are no better than a fixed limit and a rule on a rate.",
+        run: guards::run,
     },
     Command {
         name: "envoy",

@@ -3,6 +3,7 @@
 mod bench;
 mod commands;
 mod estimates;
+mod guards;
 mod prices;
 mod report;
 mod run;

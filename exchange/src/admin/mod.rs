@@ -4,6 +4,7 @@
 //! 404, whatever the path, so that nobody can tell that they are there.
 
 mod access;
+mod guards;
 mod inventory;
 pub(crate) mod json;
 mod query;
@@ -35,8 +36,13 @@ pub(crate) struct Asked<'a> {
 type Page = fn(&Asked<'_>) -> LocalReply;
 
 /// All pages. JSON ones answer with [`json_reply`], mistakes in the query with [`mistake`].
-const PAGES: [(&str, Page); 4] =
-    [("/", page), ("/usage", usage::reply), ("/inventory", inventory::reply), ("/quotas", quotas::reply)];
+const PAGES: [(&str, Page); 5] = [
+    ("/", page),
+    ("/usage", usage::reply),
+    ("/inventory", inventory::reply),
+    ("/quotas", quotas::reply),
+    ("/guards", guards::reply),
+];
 
 /// What the adapter does about a request that is for the pages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::admin::Admin;
 use crate::agents::Agents;
 use crate::alerts::Alerts;
 use crate::feed::FeedSource;
+use crate::guards::Guards;
 use crate::refresh::PolicyFile;
 use crate::target::Targets;
 use serde_json::Value;
@@ -20,9 +21,9 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
-    ConfigError, Facts, LimitRule, MidStream, Object, Otherwise, QuotaRule, RouteRule, Selector, Store,
-    TagRules, Tags, compile_limits, compile_loops, compile_quotas, compile_retries, compile_routes,
-    compile_tags,
+    ConfigError, Facts, GuardRule, LimitRule, MidStream, Object, Otherwise, QuotaRule, Required, RouteRule,
+    Selector, Store, TagRules, Tags, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
+    compile_retries, compile_routes, compile_tags,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -57,6 +58,8 @@ pub struct Rules {
     pub limits: Vec<LimitRule>,
     /// What becomes of calls that no quota is about.
     pub unbudgeted: Otherwise,
+    /// What departs from its own past.
+    pub guards: Option<Box<Guards>>,
     /// What has a memory: rules about agents and retries.
     pub agents: Option<Box<Agents>>,
     /// What becomes of calls that ask what they would cost: refused, or told.
@@ -262,6 +265,8 @@ impl Rules {
         let loops = compile_loops(&by_hand.loops, tags.names())?;
         let retries = compile_retries(&by_hand.retries, tags.names())?;
         let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let guards = compile_guards(&by_hand.guards, tags.names())?;
+        check_tags_of(&guards, &tags)?;
         let agents = Agents::new(loops, retries, &routes, &namespace);
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
@@ -270,6 +275,7 @@ impl Rules {
             || quotas.iter().any(QuotaRule::needs_route)
             || routes.iter().any(|r| r.when.needs_route())
             || limits.iter().any(|l| l.when.needs_route())
+            || guards.iter().any(|guard| guard.when.needs_route())
             || agents.as_ref().is_some_and(|agents| agents.needs_route())
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
@@ -284,6 +290,7 @@ impl Rules {
             routes,
             limits,
             unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
+            guards: Guards::new(guards),
             agents,
             dry_run: match raw.dry_run {
                 Some(RawUnbudgeted::Allow) => Otherwise::Pass,
@@ -345,6 +352,7 @@ struct ByHand {
     routes: Value,
     limits: Value,
     loops: Value,
+    guards: Value,
     retries: Value,
     stores: Value,
     price_feed: Value,
@@ -362,12 +370,25 @@ impl ByHand {
         };
         let mut list = |name: &str| take(name).unwrap_or_else(|| Value::Array(Vec::new()));
         let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
-        let alerts = list("alerts");
+        let (alerts, guards) = (list("alerts"), list("guards"));
         let retries = take("retries").unwrap_or_default();
         let (stores, policy) = (take("stores").unwrap_or_default(), take("policy").unwrap_or_default());
         let pricing = configuration.get_mut("pricing").and_then(Value::as_object_mut);
         let price_feed = pricing.and_then(|members| members.remove("refresh")).unwrap_or_default();
-        Self { quotas, routes, limits, loops, retries, stores, price_feed, policy, alerts }
+        Self { quotas, routes, limits, loops, guards, retries, stores, price_feed, policy, alerts }
+    }
+}
+
+/// A guard on missing tags needs one that is required.
+fn check_tags_of(guards: &[GuardRule], tags: &TagRules) -> Result<(), ConfigError> {
+    let required = tags.tags().iter().any(|tag| tag.required != Required::No);
+    let watches = |guard: &GuardRule| guard.judge.watch == Watch::UntaggedShare;
+    match guards.iter().position(watches).filter(|_| !required) {
+        Some(index) => {
+            let problem = "`untagged_share` needs a tag with `required: report` or `required: deny`";
+            Err(ConfigError::new(format!("guards[{index}].watch"), problem))
+        }
+        None => Ok(()),
     }
 }
 

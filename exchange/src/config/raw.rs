@@ -21,6 +21,7 @@ pub(super) struct RawConfig {
     pub limits: (),
     pub quotas: (),
     pub loops: (),
+    pub guards: (),
     pub retries: (),
     pub unbudgeted: RawUnbudgeted,
     /// Refused where nothing is said.

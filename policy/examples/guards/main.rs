@@ -142,6 +142,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn guards_notice_each_kind_of_incident_within_the_day() {
+        let seed = RandomState::new().hash_one("seed") >> 32;
+        println!("seed {seed}");
+        let options = Options { seeds: vec![seed], keys: 2, incidents: 5, threads: 1 };
+        let played = play(&options, &replay::guards().unwrap());
+        assert_eq!((played.keys, played.met.len()), (2, 5));
+        for met in &played.met {
+            let share = met.share(0);
+            assert!(share.is_some_and(|share| share < 0.5), "seed {seed}: {met:?}");
+        }
+    }
+
+    #[test]
     fn a_seed_is_repeated_and_others_are_drawn() {
         let read = |args: &[&str]| options(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
         let repeated = Options { seeds: vec![7], keys: 9, incidents: 20, threads: 2 };

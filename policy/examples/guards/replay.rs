@@ -10,7 +10,7 @@ use tollgate_pricing::PicoUsd;
 
 /// The guards that are measured, as a configuration has them.
 pub const GUARDS: &str = r#"[
-  {"name": "spend", "per": [], "watch": "spend_rate", "factor": 6, "for": "1m"},
+  {"name": "spend", "per": [], "watch": "spend_rate", "factor": 8, "for": "1m"},
   {"name": "cost", "per": [], "watch": "cost_per_call", "factor": 2, "for": "1m"},
   {"name": "price", "per": [], "watch": "cost_per_token", "factor": 1.5, "for": "1m"},
   {"name": "prompt", "per": [], "watch": "input_tokens", "factor": 1.5, "for": "1m"},
@@ -72,7 +72,7 @@ struct Watchers<'a> {
 
 impl<'a> Watchers<'a> {
     fn new(guards: &'a [GuardRule]) -> Self {
-        let pasts = guards.iter().map(|guard| Past::new(guard.judge.watch.gauge(), 0)).collect();
+        let pasts = guards.iter().map(|guard| Past::new(&guard.judge, 0)).collect();
         Self { guards, pasts, fixed: FixedLimit::default(), rate: RateRule::default(), samples: Vec::new() }
     }
 

@@ -52,7 +52,8 @@ fn row(kind: &str, name: &str, watcher: usize, of: &[&Met]) -> String {
 
 fn by_size(played: &Played) -> String {
     let mut out = "\n| keys with calls a day | incidents | caught in time by guards | of these, incidents of which 8 calls or more cost less than 2 % |\n|---|---:|---:|---:|\n".to_owned();
-    for (low, high) in [(1e3, 2e3), (2e3, 5e3), (5e3, 2e4), (2e4, f64::MAX), (1e3, f64::MAX)] {
+    for (low, high) in [(1e3, 2e3), (2e3, 5e3), (5e3, 2e4), (2e4, f64::MAX), (1e3, f64::MAX), (2e3, f64::MAX)]
+    {
         let of: Vec<&Met> = played.met.iter().filter(|m| (low..high).contains(&m.calls_per_day)).collect();
         let caught =
             |of: &[&Met]| format!("{} of {}", of.iter().filter(|met| met.is_caught(0)).count(), of.len());
@@ -114,14 +115,16 @@ fn false_pages(played: &Played, guards: &[GuardRule]) -> String {
     out
 }
 
-/// Whether guards are worth having: they catch more in time than either baseline, and page less than the rate rule.
+/// Whether guards are worth having: they catch more in time than either baseline, page less than the rule on a rate, and catch
+/// nine of ten incidents of keys with 2,000 calls a day or more. Eight do where chance has made up few of them.
 pub(crate) fn holds(played: &Played) -> bool {
     let caught = |watcher: usize| played.met.iter().filter(|met| met.is_caught(watcher)).count();
     let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
     let better = (1..WATCHERS.len()).all(|watcher| caught(0) > caught(watcher));
-    let telling = || played.met.iter().filter(|met| met.calls_before >= ENOUGH_CALLS);
-    let nine_of_ten = telling().filter(|met| met.is_caught(0)).count() * 10 >= telling().count() * 9;
-    better && nine_of_ten && pages(0) < pages(2)
+    let telling = || played.met.iter().filter(|met| met.calls_per_day >= 2_000.0);
+    let of_ten = if telling().count() >= 200 { 9 } else { 8 };
+    let enough = telling().filter(|met| met.is_caught(0)).count() * 10 >= telling().count() * of_ten;
+    better && enough && pages(0) < pages(2)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

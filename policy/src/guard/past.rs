@@ -20,7 +20,7 @@ pub struct Past {
     pub fired_s: u32,
     /// When it was seen last that it is going on.
     pub last_s: u32,
-    /// The day of the epoch that is being learned.
+    /// The day of the epoch that is being learned, its last 16 bits. Where this says day, it means the judge's period.
     day: u32,
     /// How many days have been learned.
     days: u32,
@@ -48,7 +48,7 @@ pub enum Episode {
 }
 
 /// How many words a key has besides its season.
-const OWN_WORDS: usize = 12;
+const OWN_WORDS: usize = 11;
 /// One, in levels and means.
 const ONE: u32 = 65_536;
 /// A day that was learned has so many samples at least; else it goes on.
@@ -62,13 +62,13 @@ const MEAN_OF: u32 = 16_384;
 
 impl Past {
     /// A key that was never seen.
-    pub fn new(gauge: Gauge, now_s: u32) -> Self {
-        let season = (gauge == Gauge::Rate).then(|| Season::new(now_s / 3600));
+    pub fn new(judge: &Judge, now_s: u32) -> Self {
+        let season = (judge.watch.gauge() == Gauge::Rate).then(|| Season::new(now_s / 3600));
         Self {
             seen_s: now_s,
             fired_s: 0,
             last_s: 0,
-            day: now_s / 86_400,
+            day: judge.day(now_s),
             days: 0,
             level: 0,
             top: 0,
@@ -90,14 +90,14 @@ impl Past {
     }
 
     /// Reads what [`Past::write`] wrote; all zeros are a key that was never seen.
-    pub fn read(gauge: Gauge, words: &[u32], now_s: u32) -> Self {
+    pub fn read(judge: &Judge, words: &[u32], now_s: u32) -> Self {
         let Some((own, rest)) = words.split_first_chunk::<OWN_WORDS>().filter(|(own, _)| own[0] > 0) else {
-            return Self::new(gauge, now_s);
+            return Self::new(judge, now_s);
         };
-        let [seen_s, fired_s, last_s, day, days, level, top, tops, normal, mean, samples, usual_samples] =
-            *own;
-        let season =
-            (gauge == Gauge::Rate).then(|| Season::read(rest).unwrap_or_else(|| Season::new(now_s / 3600)));
+        let [seen_s, fired_s, last_s, both, level, top, tops, normal, mean, samples, usual_samples] = *own;
+        let (day, days) = (both >> 16, both & 0xffff);
+        let season = (judge.watch.gauge() == Gauge::Rate)
+            .then(|| Season::read(rest).unwrap_or_else(|| Season::new(now_s / 3600)));
         Self {
             seen_s,
             fired_s,
@@ -122,8 +122,7 @@ impl Past {
             self.seen_s,
             self.fired_s,
             self.last_s,
-            self.day,
-            self.days,
+            (self.day << 16) | self.days.min(0xffff),
             self.level,
             self.top,
             self.tops,
@@ -139,7 +138,7 @@ impl Past {
 
     /// Takes in what calls showed that ended by now.
     pub fn absorb(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) -> Option<Episode> {
-        self.turn_day(now_s);
+        self.turn_day(judge, now_s);
         let threshold = self.threshold(judge, now_s);
         match judge.watch.gauge() {
             Gauge::Rate => self.absorb_rate(judge, now_s, samples),
@@ -154,7 +153,8 @@ impl Past {
     }
 
     fn judged(&mut self, judge: &Judge, now_s: u32, threshold: u32) -> Option<Episode> {
-        if self.days < KNOWN_DAYS {
+        let known = self.season.as_ref().is_none_or(|season| season.expected(now_s / 3600).is_some());
+        if self.days < KNOWN_DAYS || !known {
             return None;
         }
         if self.level >= threshold {
@@ -197,11 +197,12 @@ impl Past {
     }
 
     /// From which level on a key departs from its past.
+    #[inline(never)]
     fn threshold(&self, judge: &Judge, now_s: u32) -> u32 {
         let lasting = match judge.watch.gauge() {
             Gauge::Rate => scaled(self.per_hour(now_s), judge.for_s, 3600),
-            Gauge::Value => scaled(scaled(self.usual_samples, judge.for_s, 86_400), judge.drift, ONE),
-            Gauge::Share => scaled(scaled(self.usual_samples, judge.for_s, 86_400), self.normal, ONE),
+            Gauge::Value => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), judge.drift, ONE),
+            Gauge::Share => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), self.normal, ONE),
         };
         let lasting = lasting.min(16_383).saturating_mul(ONE);
         judge.watch.least().max(lasting).max(self.noise())
@@ -222,6 +223,7 @@ impl Past {
     }
 
     /// Spend: each call counts by how much it costs, and `factor` times the usual calls drain away.
+    #[inline(never)]
     fn absorb_rate(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) {
         let passed = now_s.saturating_sub(self.seen_s);
         let usual = i64::from(self.normal >> 8);
@@ -263,6 +265,7 @@ impl Past {
         (self.normal, self.mean) = (u32::try_from(normal.max(1)).unwrap_or(1), ONE);
     }
 
+    #[inline(never)]
     fn absorb_values(&mut self, judge: &Judge, samples: &[Size]) {
         for (index, sample) in samples.iter().enumerate() {
             let value = u32::from(sample.0) << 8;
@@ -279,6 +282,7 @@ impl Past {
         }
     }
 
+    #[inline(never)]
     fn absorb_shares(&mut self, judge: &Judge, samples: &[Size]) {
         let usual = self.normal.max(ONE / 200);
         let drift = scaled(usual, judge.factor_256, 256).min(ONE / 10 * 9);
@@ -301,12 +305,14 @@ impl Past {
     }
 
     /// Once a day is over, what it had becomes part of what is usual.
-    fn turn_day(&mut self, now_s: u32) {
-        let today = now_s / 86_400;
-        if today <= self.day || self.samples < LEARNABLE {
+    #[inline(never)]
+    fn turn_day(&mut self, judge: &Judge, now_s: u32) {
+        let today = judge.day(now_s);
+        let passed = today.wrapping_sub(self.day) & 0xffff;
+        // What comes late belongs to the day that runs.
+        if passed == 0 || passed > 0x7fff || self.samples < LEARNABLE {
             return;
         }
-        let passed = today.saturating_sub(self.day).max(1);
         let samples = self.samples.checked_div(passed).unwrap_or(self.samples);
         if self.season.is_some() {
             self.rebase();
@@ -372,7 +378,7 @@ mod tests {
 
     /// A key that has made a call a minute for ten days.
     fn grown_up(judge: &Judge, usual: u64) -> Past {
-        let mut past = Past::new(judge.watch.gauge(), 20_000 * DAY);
+        let mut past = Past::new(judge, 20_000 * DAY);
         assert_eq!(live(judge, &mut past, 20_000 * DAY, 10, 60, |_| usual), [], "steady calls");
         past
     }
@@ -423,7 +429,7 @@ mod tests {
     fn a_new_key_is_not_judged_before_two_days_of_it_are_known() {
         for watch in ["spend_rate", "cost_per_call", "input_tokens", "error_rate"] {
             let judge = judge(watch, "");
-            let mut past = Past::new(judge.watch.gauge(), LATER);
+            let mut past = Past::new(&judge, LATER);
             let found =
                 live(&judge, &mut past, LATER, 2, 60, |call| if call % 700 < 350 { 1 } else { 1 << 20 });
             assert_eq!(found, [], "{watch}");
@@ -433,7 +439,7 @@ mod tests {
     #[test]
     fn a_key_whose_calls_differ_much_needs_more_to_stand_out() {
         let judge = judge("cost_per_call", "");
-        let mut past = Past::new(Gauge::Value, 20_000 * DAY);
+        let mut past = Past::new(&judge, 20_000 * DAY);
         let rough =
             |call: u32| if call.wrapping_mul(2_654_435_761) >> 28 < 2 { 100_000_000 } else { 1_000_000 };
         assert_eq!(live(&judge, &mut past, 20_000 * DAY, 10, 60, rough), []);
@@ -476,11 +482,11 @@ mod tests {
             let gauge = judge.watch.gauge();
             let mut words = vec![0; Past::words(gauge)];
             past.write(&mut words);
-            assert_eq!(Past::read(gauge, &words, LATER), past);
-            assert_eq!(Past::read(gauge, &vec![0; words.len()], LATER), Past::new(gauge, LATER));
+            assert_eq!(Past::read(&judge, &words, LATER), past);
+            assert_eq!(Past::read(&judge, &vec![0; words.len()], LATER), Past::new(&judge, LATER));
         }
-        assert_eq!(Past::words(Watch::SpendRate.gauge()) * 4 + 12, 236, "bytes a key, its place included");
-        assert_eq!(Past::words(Watch::CostPerCall.gauge()) * 4 + 12, 60);
+        assert_eq!(Past::words(Watch::SpendRate.gauge()) * 4 + 12, 232, "bytes a key, its place included");
+        assert_eq!(Past::words(Watch::CostPerCall.gauge()) * 4 + 12, 56);
     }
 
     proptest::proptest! {
@@ -493,7 +499,7 @@ mod tests {
             let samples: Vec<Size> = samples.into_iter().map(Size).collect();
             for watch in ["spend_rate", "cost_per_call", "cost_per_token", "input_tokens", "error_rate", "untagged_share"] {
                 let judge = judge(watch, "");
-                let mut past = Past::read(judge.watch.gauge(), &words, now_s);
+                let mut past = Past::read(&judge, &words, now_s);
                 let _any = past.absorb(&judge, now_s, &samples);
                 let _any = (past.excess(&judge, now_s), past.shown(&judge, now_s));
             }

@@ -41,6 +41,8 @@ pub struct Judge {
     pub for_s: u32,
     /// A verdict holds for so many seconds after what it is about was seen last.
     pub cool_down_s: u32,
+    /// How long a day is: what is usual, and how much it differs, is learned by days, and two are needed to judge.
+    pub learn_s: u32,
     /// What is tolerated in any case, in pico-USD a second.
     pub floor_pico_per_s: u64,
 }
@@ -151,8 +153,19 @@ impl Watch {
     }
 }
 
-const FIELDS: &[&str] =
-    &["name", "when", "per", "watch", "factor", "floor_usd_per_minute", "for", "then", "cool_down", "mode"];
+const FIELDS: &[&str] = &[
+    "name",
+    "when",
+    "per",
+    "watch",
+    "factor",
+    "floor_usd_per_minute",
+    "for",
+    "then",
+    "cool_down",
+    "learn",
+    "mode",
+];
 
 /// Reads the guards of a configuration.
 #[cold]
@@ -261,8 +274,14 @@ impl Judge {
             drift: u32::from(Size::of(factor_256).0.saturating_sub(Size::of(256).0)).saturating_mul(256),
             for_s: within(seconds("for", 120)?),
             cool_down_s: within(seconds("cool_down", 600)?),
+            learn_s: within(seconds("learn", 86_400)?),
             floor_pico_per_s: u64::try_from(floor).unwrap_or(u64::MAX),
         })
+    }
+
+    /// The last 16 bits of the number of a day.
+    pub(super) fn day(&self, now_s: u32) -> u32 {
+        now_s.checked_div(self.learn_s).unwrap_or(0) & 0xffff
     }
 
     /// What a call adds to what is watched; `None` if it says nothing about it.

@@ -25,6 +25,7 @@ impl Season {
     }
 
     /// Counts calls in an hour of the epoch. `tamed`: what is going on is not to become normal.
+    #[inline(never)]
     pub fn count(&mut self, hour: u32, calls: u32, tamed: bool) {
         // What comes late is counted in the hour that runs.
         while self.hour < hour {
@@ -55,6 +56,7 @@ impl Season {
     /// How many calls an hour are to be expected at most about this hour of the epoch: what it and its neighbours had in the
     /// weeks before, or half of what they had yesterday; as long as that is not known, the most that these hours had on any
     /// day. `None` if nothing is known.
+    #[inline(never)]
     pub fn expected(&self, hour: u32) -> Option<u32> {
         let about = |hour: u32| {
             let near = [hour.saturating_sub(1), hour, hour.saturating_add(1)];
@@ -94,11 +96,13 @@ impl Season {
 }
 
 /// A count in a byte, to an eighth of an octave; never 0.
+#[inline(never)]
 fn code(calls: u32) -> u8 {
     let size = Size::of(u64::from(calls).saturating_add(1)).0;
     u8::try_from((size >> 5).saturating_add(1)).unwrap_or(u8::MAX)
 }
 
+#[inline(never)]
 fn decode(code: u8) -> u32 {
     // The middle of the step.
     let size = i64::from(code).saturating_sub(1).saturating_mul(32).saturating_add(16);

@@ -22,6 +22,7 @@ impl Size {
 }
 
 /// 2 to the power of `size` 256ths, times 2 to the power of `bits`, as [`Size`] has it; less than 1 is 0.
+#[inline(never)]
 pub(super) fn expanded(size: i64, bits: u32) -> u64 {
     let shift = size.div_euclid(256).saturating_add(i64::from(bits)).saturating_sub(8);
     let mantissa = u64::try_from(size.rem_euclid(256)).unwrap_or(0).saturating_add(256);

@@ -1,7 +1,5 @@
 //! Which keys depart from their past right now: a small table that all workers read.
 
-use std::collections::BTreeMap;
-
 /// What is known of a key that departs from its past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -13,9 +11,9 @@ pub struct Verdict {
     pub excess: u8,
 }
 
-/// All of them: guard and key -> verdict.
+/// All of them, in the order of guard and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdicts(BTreeMap<String, Verdict>);
+pub struct Verdicts(Vec<(String, Verdict)>);
 
 /// Past this many the ones that come last are not noted: they are alerted all the same.
 const MOST: usize = 1000;
@@ -25,25 +23,31 @@ const JOINT: char = '\u{1e}';
 impl Verdicts {
     /// The verdict about a key of a guard.
     pub fn find(&self, guard: &str, key: &str) -> Option<&Verdict> {
-        self.0.get(&format!("{guard}{JOINT}{key}"))
+        self.0.get(self.place(&name(guard, key)).ok()?).map(|(_, verdict)| verdict)
     }
 
     /// Notes a verdict, or that there is none any more, and forgets those that have run out. `false` if nothing is new.
+    #[inline(never)]
     pub fn note(&mut self, guard: &str, key: &str, verdict: Option<Verdict>, now_s: u32) -> bool {
         let before = self.0.len();
-        self.0.retain(|_, verdict| verdict.until_s > now_s);
+        self.0.retain(|(_, verdict)| verdict.until_s > now_s);
         let forgot = self.0.len() < before;
-        let name = format!("{guard}{JOINT}{key}");
-        match (verdict, self.0.get(&name)) {
-            (None, None) => forgot,
-            (None, Some(_)) => self.0.remove(&name).is_some(),
-            (Some(new), Some(old)) if !old.differs(new) => forgot,
-            (Some(_), None) if self.0.len() >= MOST || name.contains('\n') => forgot,
-            (Some(new), _) => {
-                self.0.insert(name, new);
-                true
-            }
+        let name = name(guard, key);
+        match (verdict, self.place(&name)) {
+            (None, Err(_)) => return forgot,
+            (None, Ok(place)) => drop(self.0.remove(place)),
+            (Some(new), Ok(place)) => match self.0.get_mut(place) {
+                Some((_, old)) if old.differs(new) => *old = new,
+                _ => return forgot,
+            },
+            (Some(_), Err(_)) if self.0.len() >= MOST || name.contains('\n') => return forgot,
+            (Some(new), Err(place)) => self.0.insert(place, (name, new)),
         }
+        true
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// Guard, key and verdict, in order.
@@ -60,13 +64,15 @@ impl Verdicts {
     }
 
     /// Its stored form: a line for each.
+    #[inline(never)]
     pub fn to_bytes(&self) -> Vec<u8> {
         let line =
-            |(name, v): (&String, &Verdict)| format!("{} {} {} {name}\n", v.since_s, v.until_s, v.excess);
+            |(name, v): &(String, Verdict)| format!("{} {} {} {name}\n", v.since_s, v.until_s, v.excess);
         self.0.iter().map(line).collect::<String>().into_bytes()
     }
 
     /// Reads what [`Verdicts::to_bytes`] wrote; lines that cannot be read are left out.
+    #[inline(never)]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let read = |line: &str| {
@@ -75,8 +81,14 @@ impl Verdicts {
             let (since_s, until_s, excess) = (number()?, number()?, u8::try_from(number()?).ok()?);
             Some((parts.next()?.to_owned(), Verdict { since_s, until_s, excess }))
         };
-        Self(text.lines().filter_map(read).collect())
+        let mut verdicts: Vec<_> = text.lines().filter_map(read).collect();
+        verdicts.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(verdicts)
     }
+}
+
+fn name(guard: &str, key: &str) -> String {
+    format!("{guard}{JOINT}{key}")
 }
 
 impl Verdict {

@@ -1,0 +1,139 @@
+use super::*;
+use crate::alerts::Alerts;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use tollgate_policy::StoreFailure;
+
+/// Shared data as Envoy has it.
+#[derive(Default)]
+struct Shared(RefCell<HashMap<String, (Vec<u8>, u32)>>);
+
+impl SharedStore for Shared {
+    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+        Ok(self.0.borrow().get(key).cloned())
+    }
+
+    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
+        let mut data = self.0.borrow_mut();
+        let stored = data.get(key).map(|(_, cas)| *cas);
+        if stored.is_some() && stored != cas {
+            return Ok(Swap::Conflict);
+        }
+        data.insert(key.to_owned(), (value.to_vec(), stored.unwrap_or(0) + 1));
+        Ok(Swap::Done)
+    }
+}
+
+const DAY: i64 = 86_400;
+const MONDAY: i64 = 20_000 * DAY;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_nanos(seconds * 1_000_000_000)
+}
+
+fn rules(more: &str) -> Rules {
+    let json = format!(
+        r#"{{"tags":{{"team":{{"from":[{{"header":"x-team"}}]}}}},"guards":[{{"name":"g","per":["team"],"watch":"cost_per_call"{more}}}]}}"#
+    );
+    let mut rules = Rules::compile(json.as_bytes()).unwrap();
+    rules.alerts = Some(Rc::new(Alerts::default()));
+    rules
+}
+
+fn saw(team: &str, pico: u64) -> Guarded {
+    Guarded { guard: 0, key: format!("/{team}"), sample: Some(Size::of(pico)) }
+}
+
+/// Two workers that take turns for three days of a call a minute.
+fn live(rules: &Rules, shared: &Shared) -> [GuardBatch; 2] {
+    let mut workers = [GuardBatch::default(), GuardBatch::default()];
+    for minute in 0..3 * 1440 {
+        let worker = &mut workers[usize::from(minute % 2 == 0)];
+        worker.add(&[saw("search", 1_000_000), saw("ads%2Feu", 5_000)]);
+        let flushed = worker.flush(rules, shared, at(MONDAY + minute * 60));
+        assert_eq!((flushed.departed, flushed.failures, flushed.changed), (vec![], 0, false), "{minute}");
+    }
+    workers
+}
+
+#[test]
+fn what_two_workers_see_together_is_told_to_both_and_alerted_as_one() {
+    let (ours, theirs) = (rules(""), rules(""));
+    let shared = Shared::default();
+    let mut workers = live(&ours, &shared);
+    let start = MONDAY + 3 * DAY;
+    let mut departed = Vec::new();
+    for second in 0..20 {
+        let worker = &mut workers[usize::from(second % 2 == 0)];
+        worker.add(&[saw("ads%2Feu", 40_000), saw("search", 1_000_000)]);
+        departed.extend(worker.flush(&ours, &shared, at(start + second)).departed);
+    }
+    let said: Vec<_> = departed.iter().map(|departed| departed.text.as_str()).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0]
+            .starts_with("guard g: cost_per_call of team ads/eu is over 2 times what is usual, 0.000000004"),
+        "{said:?}"
+    );
+    let alerts = ours.alerts.as_ref().unwrap().raised();
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let alert = &alerts[0];
+    assert_eq!(
+        (alert.kind, alert.labels.as_slice()),
+        (AlertKind::Guard, [("team".to_owned(), "ads/eu".to_owned())].as_slice())
+    );
+    assert_eq!(
+        (alert.threshold.as_str(), alert.unit.as_str(), alert.severity),
+        ("2", "usd", Severity::Warning)
+    );
+    assert_eq!((alert.window_start, alert.ends_at - alert.starts_at >= 600), (Some(alert.starts_at), true));
+
+    let guards = theirs.guards.as_ref().unwrap();
+    assert!(guards.refresh("default", &shared) && !guards.refresh("default", &shared));
+    let now = u32::try_from(start).unwrap();
+    assert!(guards.verdict(&guards.rules[0], "/ads%2Feu", now).is_some());
+    assert!(guards.verdict(&guards.rules[0], "/search", now).is_none());
+    assert_eq!((guards.count("g"), guards.count("h")), (1, 0));
+}
+
+#[test]
+fn ten_thousand_live_keys_of_the_usual_guards_fit_into_four_mebibytes() {
+    let json = r#"{"guards":[
+        {"name":"spend","watch":"spend_rate"},{"name":"cost","watch":"cost_per_call"},
+        {"name":"prompt","watch":"input_tokens"},{"name":"errors","watch":"error_rate"}]}"#;
+    let rules = Rules::compile(json.as_bytes()).unwrap();
+    let (shared, mut batch) = (Shared::default(), GuardBatch::default());
+    for key in 0..10_000 {
+        let of = |guard| Guarded { guard, key: format!("/team-{key}"), sample: Some(Size(1)) };
+        batch.add(&[of(0), of(1), of(2), of(3)]);
+    }
+    assert_eq!(batch.flush(&rules, &shared, at(MONDAY)).failures, 0);
+    let bytes: usize = shared.0.borrow().iter().map(|(key, (bytes, _))| key.len() + bytes.len()).sum();
+    assert!((3_800_000..4 << 20).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn a_store_that_fails_is_counted_and_nothing_waits_for_it() {
+    struct Away;
+    impl SharedStore for Away {
+        fn read(&self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
+            Err(StoreFailure)
+        }
+
+        fn swap(&self, _key: &str, _value: &[u8], _cas: Option<u32>) -> Result<Swap, StoreFailure> {
+            Err(StoreFailure)
+        }
+    }
+    let mut batch = GuardBatch::default();
+    batch.add(&[saw("search", 7)]);
+    assert_eq!(batch.flush(&rules(""), &Away, at(MONDAY)).failures, 1);
+    assert_eq!(batch.flush(&rules(""), &Away, at(MONDAY)).failures, 0);
+}
+
+#[test]
+fn numbers_are_shown_with_one_decimal_where_they_have_one() {
+    for (value, shown) in [(256, "1"), (384, "1.5"), (1024, "4"), (281, "1.1"), (2_560, "10")] {
+        assert_eq!(tenths(value, 256), shown);
+    }
+}
