@@ -108,8 +108,21 @@ fn check_keys(keys: &VirtualKeys, names: &[String]) -> Result<(), ConfigError> {
 }
 
 /// Label names that stats use for themselves.
-const LABELS: [&str; 10] =
-    ["view", "decision", "usage_source", "kind", "tag", "quota", "key", "scope", "reason", "rule"];
+const LABELS: [&str; 13] = [
+    "view",
+    "decision",
+    "usage_source",
+    "kind",
+    "tag",
+    "quota",
+    "key",
+    "scope",
+    "reason",
+    "rule",
+    "action",
+    "destination",
+    "guard",
+];
 
 impl Tag {
     fn compile(name: &str, raw: &RawTag, asks: &mut Asks) -> Result<Self, ConfigError> {
