@@ -305,6 +305,12 @@ pub fn continue_request() -> HostResult<()> {
     check(unsafe { sys::proxy_continue_stream(0) })
 }
 
+/// Resets the request of the current context.
+pub fn reset_request() -> HostResult<()> {
+    // SAFETY: plain numbers; 0 is the request.
+    check(unsafe { sys::proxy_close_stream(0) })
+}
+
 /// Resets the response of the current context, and with it the upstream's.
 pub fn reset_response() -> HostResult<()> {
     // SAFETY: plain numbers; 1 is the response.

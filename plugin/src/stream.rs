@@ -134,8 +134,11 @@ impl Stream {
             return step;
         }
         let report = self.exchange.report(&step, &host::SharedData);
-        if let Step::Reply(reply) = &report {
-            let _held_until_its_client_goes = host::reply(reply);
+        if let Step::Reply(reply) = &report
+            && !host::reply(reply)
+        {
+            // It must neither hang nor be sent. If the host cannot do that either, it is held until its client goes.
+            let _the_last_way_out = abi::reset_request();
         }
         report
     }

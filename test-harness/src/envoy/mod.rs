@@ -59,7 +59,7 @@ pub enum Reload {
 }
 
 /// The plugin tells what it counted by tick, four times a second.
-const TOLD_BY: Duration = Duration::from_millis(400);
+pub const TOLD_BY: Duration = Duration::from_millis(400);
 
 impl Envoy {
     /// Starts Envoy and waits until it takes calls.

@@ -8,7 +8,7 @@ use super::{Engine, File, Outcome, store_call};
 use crate::Error;
 use crate::client;
 use crate::envoy::config::{Places, Plugin};
-use crate::envoy::{Envoy, Reload, Setup};
+use crate::envoy::{self, Envoy, Reload, Setup};
 use crate::http::{Reply, Request, Seen};
 use crate::stats::Series;
 use crate::store::{naming_the_call, willing};
@@ -96,6 +96,8 @@ impl Engine for OnEnvoy {
     }
 
     fn series(&mut self) -> Result<Vec<Series>, Error> {
+        // What was counted last is still on its way to Envoy, which would look like growth later.
+        std::thread::sleep(envoy::TOLD_BY);
         let mut series = self.envoy.prometheus()?;
         series.retain(|series| series.name.starts_with("tollgate_") || series.name.starts_with("gen_ai_"));
         Ok(series)

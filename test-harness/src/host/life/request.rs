@@ -158,7 +158,8 @@ impl Call<'_> {
     fn wait_for_release(&mut self) -> Result<(), Error> {
         let step = Duration::from_millis(10);
         let mut waited = Duration::ZERO;
-        while (self.held.headers || self.held.all || self.held.kept.is_some()) && !self.answered() {
+        let held = |run: &Self| run.held.headers || run.held.all || run.held.kept.is_some();
+        while held(self) && !self.answered() && !self.stream().closed {
             if waited > GIVE_UP {
                 return Err(Error::Timeout("the plugin holds a request and never lets it go".to_owned()));
             }
