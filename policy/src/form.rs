@@ -107,6 +107,17 @@ pub fn list<'a, T>(
     elements.iter().enumerate().map(one).collect()
 }
 
+/// Refuses a list in which two rules have one name: counters, stats and records go by it.
+pub(crate) fn named_once<T>(field: &str, rules: &[T], name: fn(&T) -> &str) -> Result<(), ConfigError> {
+    for (index, rule) in rules.iter().enumerate() {
+        if rules.iter().take(index).any(|other| name(other) == name(rule)) {
+            let problem = format!("`{}` stands twice", name(rule));
+            return Err(ConfigError::new(format!("{field}[{index}].name"), problem));
+        }
+    }
+    Ok(())
+}
+
 /// Reads a string.
 pub fn text(value: &Value) -> Result<&str, ConfigError> {
     value.as_str().ok_or_else(|| wrong(value, "a string"))

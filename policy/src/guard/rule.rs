@@ -2,7 +2,7 @@
 
 use super::size::Size;
 use crate::config::ConfigError;
-use crate::form::{Form, list, text, wrong};
+use crate::form::{Form, list, named_once, text, wrong};
 use crate::pages::Pages;
 use crate::quota::{Dimension, Mode, dimension, escape, escape_into, unescape};
 use crate::selector::{Facts, Selector};
@@ -172,14 +172,8 @@ const FIELDS: &[&str] = &[
 #[inline(never)]
 pub fn compile_guards(value: &Value, tag_names: &[String]) -> Result<Vec<GuardRule>, ConfigError> {
     let rules = list(value, |value| GuardRule::read(value, tag_names)).map_err(|e| e.within("guards"))?;
-    let twice = |(index, rule): &(usize, &GuardRule)| rules.iter().take(*index).any(|r| r.name == rule.name);
-    match rules.iter().enumerate().find(twice) {
-        Some((index, rule)) => {
-            let problem = format!("`{}` stands twice", rule.name);
-            Err(ConfigError::new(format!("guards[{index}].name"), problem))
-        }
-        None => Ok(rules),
-    }
+    named_once("guards", &rules, |rule| &rule.name)?;
+    Ok(rules)
 }
 
 impl GuardRule {

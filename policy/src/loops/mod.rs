@@ -5,7 +5,7 @@ mod trail;
 pub use trail::{Arrival, Breach, Trail};
 
 use crate::config::ConfigError;
-use crate::form::{Form, list, text};
+use crate::form::{Form, list, named_once, text};
 use crate::pages::Pages;
 use crate::quota::{Mode, escape};
 use crate::selector::{Facts, Selector};
@@ -78,14 +78,8 @@ const WITHIN: &str = "1h";
 #[inline(never)]
 pub fn compile_loops(value: &Value, tag_names: &[String]) -> Result<Vec<LoopRule>, ConfigError> {
     let rules = list(value, |value| LoopRule::read(value, tag_names)).map_err(|e| e.within("loops"))?;
-    let twice = |(index, rule): (usize, &LoopRule)| rules.iter().take(index).any(|r| r.name == rule.name);
-    match rules.iter().enumerate().find(|one| twice(*one)) {
-        Some((index, rule)) => {
-            let problem = format!("`{}` stands twice", rule.name);
-            Err(ConfigError::new(format!("loops[{index}].name"), problem))
-        }
-        None => Ok(rules),
-    }
+    named_once("loops", &rules, |rule| &rule.name)?;
+    Ok(rules)
 }
 
 impl LoopRule {

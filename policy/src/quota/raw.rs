@@ -4,7 +4,7 @@ use super::steps::Ladder;
 use super::store::{Store, store_ref};
 use super::{Charge, Dimension, Limit, MidStream, Mode, QuotaRule, Reserve, ReservedOutput, StoreRef};
 use crate::config::ConfigError;
-use crate::form::{Form, list, text, word, wrong};
+use crate::form::{Form, list, named_once, text, word, wrong};
 use crate::selector::Selector;
 use crate::window::Window;
 use serde_json::Value;
@@ -40,12 +40,7 @@ pub fn compile_quotas(
     let stores = Store::read_all(stores)?;
     let read = |value| QuotaRule::read(value, &stores, tag_names);
     let rules = list(quotas, read).map_err(|error| error.within("quotas"))?;
-    for (index, rule) in rules.iter().enumerate() {
-        if rules.iter().take(index).any(|other| other.name == rule.name) {
-            let problem = format!("`{}` stands twice", rule.name);
-            return Err(ConfigError::new(format!("quotas[{index}].name"), problem));
-        }
-    }
+    named_once("quotas", &rules, |rule| &rule.name)?;
     Ok((rules, stores))
 }
 
