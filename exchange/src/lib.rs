@@ -34,6 +34,7 @@ mod surroundings;
 mod tagging;
 mod target;
 mod usage;
+mod waste;
 
 pub use admin::{Access, Admin, AdminAnswer, QuotaChange};
 pub use admission::Batch;

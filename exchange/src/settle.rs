@@ -7,7 +7,9 @@ use crate::config::Estimate;
 use crate::exchange::Exchange;
 use crate::guards::Guarded;
 use std::mem;
-use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
+use tollgate_policy::{
+    Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap, WasteRule,
+};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
@@ -41,6 +43,8 @@ pub struct Aids<'a> {
     pub first_time: &'a dyn Fn(&str) -> bool,
     /// What all workers share. It is asked only where a rule about agents is.
     pub store: &'a dyn SharedStore,
+    /// Whether it was the client that broke off. It is asked only of an answer that was cut, where waste is looked for.
+    pub client_left: &'a dyn Fn() -> bool,
 }
 
 /// A settled call.
@@ -71,6 +75,8 @@ pub struct Counts {
     pub errors: Vec<&'static str>,
     /// There are quotas, and none is about the call.
     pub unbudgeted: bool,
+    /// The call went upstream without any bound on its answer, where that is looked for.
+    pub unlimited_output: bool,
     /// Names of the tags that the call does not carry.
     pub absent_tags: Vec<String>,
     /// Names of the tags for which the client claimed something else than what it cannot make up.
@@ -95,7 +101,13 @@ impl SharedStore for Nowhere {
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(self: Box<Self>, finish: Finish) -> Settled {
-        self.settle_with(finish, Aids { vocabulary: &NoVocabulary, first_time: &|_| true, store: &Nowhere })
+        let aids = Aids {
+            vocabulary: &NoVocabulary,
+            first_time: &|_| true,
+            store: &Nowhere,
+            client_left: &|| false,
+        };
+        self.settle_with(finish, aids)
     }
 
     /// The same with what else there is to ask.
@@ -105,6 +117,8 @@ impl Exchange {
         let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
+        let wasted = |rule: &WasteRule| self.wasted(rule, &reported, &bill, &finish, aids);
+        let waste = self.rules.waste.as_deref().map(wasted).unwrap_or_default();
         let mut record = self.record(&mut reported, finish.now);
         let usage = tollgate_policy::Usage {
             cost: bill.cost.usd,
@@ -115,6 +129,7 @@ impl Exchange {
             let outcome = self.outcome(&finish);
             (record.workflow, record.retry) = self.close_watch(aids.store, usage.cost, outcome, &finish);
         }
+        record.waste = waste;
         record.parts = bill.parts;
         record.conditions = bill.conditions;
         record.cost = bill.cost;
@@ -131,6 +146,8 @@ impl Exchange {
         counts.unmetered = unread(&reported).map(|reason| (self.host().to_owned(), reason));
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.unbudgeted = self.plan.unbudgeted;
+        let unlimited = |rule: &WasteRule| self.has_no_output_limit(rule);
+        counts.unlimited_output = self.rules.waste.as_deref().is_some_and(unlimited);
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         if self.rules.guards.is_some() {
             counts.guarded = self.guarded(&record, &finish);

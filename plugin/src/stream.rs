@@ -354,7 +354,7 @@ impl Stream {
         let rules = self.exchange.rules();
         let first_time = &|results: &str| first_time(&host::SharedData, &rules.namespace, results);
         let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
-        let aids = Aids { vocabulary, first_time, store: &host::SharedData };
+        let aids = Aids { vocabulary, first_time, store: &host::SharedData, client_left: &client_left };
         let settled = self.exchange.settle_with(Finish { now, ended, answered_by }, aids);
         root.emit(&settled, &rules, outbox, now);
     }
@@ -371,6 +371,13 @@ fn answered_by() -> AnsweredBy {
         Some(details) if details != b"via_upstream" => AnsweredBy::Proxy,
         _ => AnsweredBy::Upstream,
     }
+}
+
+/// Whether it was the client that broke off: Envoy's detail names who reset the stream, or closed its connection.
+fn client_left() -> bool {
+    const LEFT: [&[u8]; 3] = [b"downstream_remote_", b"http2.remote_", b"http3.remote_"];
+    let details = abi::property(&["response", "code_details"]).unwrap_or_default();
+    LEFT.iter().any(|detail| details.starts_with(detail))
 }
 
 fn read(buffer: Buffer, start: usize, size: usize) -> Vec<u8> {

@@ -17,6 +17,7 @@ mod routes;
 mod selector;
 mod tags;
 mod then;
+mod waste;
 mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
@@ -43,4 +44,5 @@ pub use routes::{
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags, credential_digest};
 pub use then::Then;
+pub use waste::{WasteRule, compile_waste};
 pub use window::{Unit, Window, Zone, duration};

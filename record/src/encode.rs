@@ -5,7 +5,7 @@ mod protobuf;
 
 use tollgate_pricing::PicoUsd;
 
-use crate::schema::{Part, Record, SCHEMA, Tokens, Workflow};
+use crate::schema::{Part, Record, SCHEMA, Tokens, Waste, Workflow};
 
 /// Spells one object of the kind that `google.protobuf.Struct` can hold, key by key.
 trait Spell: Sized {
@@ -119,6 +119,24 @@ fn policy(out: &mut impl Spell, r: &Record) {
     if let Some(retry) = &r.retry {
         out.count("tollgate.retry.attempt", retry.attempt);
         out.text("tollgate.retry.kind", retry.kind.as_str());
+    }
+    if !r.waste.is_empty() {
+        waste(out, &r.waste);
+    }
+}
+
+#[cold]
+fn waste(out: &mut impl Spell, waste: &[Waste]) {
+    out.texts("tollgate.waste.reasons", waste.iter().map(|one| one.reason.as_str()));
+    if waste.iter().any(|one| one.usd.is_some()) {
+        out.object("tollgate.waste.usd", |out| {
+            waste.iter().for_each(|one| usd(out, one.reason.as_str(), one.usd));
+        });
+    }
+    if waste.iter().any(|one| one.tokens.is_some()) {
+        out.object("tollgate.waste.tokens", |out| {
+            waste.iter().for_each(|one| count(out, one.reason.as_str(), one.tokens));
+        });
     }
 }
 

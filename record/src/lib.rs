@@ -11,7 +11,8 @@ mod time;
 
 pub use parse::ParseError;
 pub use schema::{
-    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Workflow,
+    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Waste,
+    WasteReason, Workflow,
 };
 pub use time::{CivilDate, Timestamp};
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use tollgate_pricing::PicoUsd;
 
 use crate::schema::{
-    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Workflow,
+    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Waste,
+    WasteReason, Workflow,
 };
 use crate::time::Timestamp;
 
@@ -84,6 +85,7 @@ impl<'a> Keys<'a> {
             reserved: self.usd("tollgate.reserved.usd")?,
             workflow: self.workflow()?,
             retry: self.retry()?,
+            waste: self.waste()?,
             stream: self.flag("tollgate.stream")?,
             ttft_ms: self.count("tollgate.ttft_ms")?,
             duration_ms: self.count("tollgate.duration_ms")?,
@@ -146,6 +148,23 @@ impl<'a> Keys<'a> {
     fn retry(&self) -> Result<Option<Retry>, ParseError> {
         let Some(attempt) = self.count("tollgate.retry.attempt")? else { return Ok(None) };
         Ok(Some(Retry { attempt, kind: self.word("tollgate.retry.kind", RetryKind::from_word)? }))
+    }
+
+    fn waste(&self) -> Result<Vec<Waste>, ParseError> {
+        const REASONS: &str = "tollgate.waste.reasons";
+        const USD: &str = "tollgate.waste.usd";
+        const TOKENS: &str = "tollgate.waste.tokens";
+        let (usd, tokens) = (self.pairs(USD)?, self.units(TOKENS)?);
+        let of = |pairs: &[(String, String)], reason: &str| {
+            pairs.iter().find(|(name, _)| name == reason).map(|(_, text)| text.clone())
+        };
+        let one = |word: String| {
+            let amount = of(&usd, &word).map(|text| text.parse().map_err(|_| ParseError::Wrong(USD)));
+            let count = of(&tokens, &word).map(|text| text.parse().map_err(|_| ParseError::Wrong(TOKENS)));
+            let reason = WasteReason::from_word(&word).ok_or(ParseError::Wrong(REASONS))?;
+            Ok(Waste { reason, usd: amount.transpose()?, tokens: count.transpose()? })
+        };
+        self.texts(REASONS)?.into_iter().map(one).collect()
     }
 
     fn decision(&self) -> Result<Decision, ParseError> {

@@ -56,6 +56,8 @@ pub struct Record {
     pub workflow: Option<Box<Workflow>>,
     /// The call says again what failed a moment ago, where a rule about retries looks.
     pub retry: Option<Retry>,
+    /// What of the call was wasted, where the configuration looks for that.
+    pub waste: Vec<Waste>,
     /// The answer was streamed.
     pub stream: Option<bool>,
     /// Milliseconds from the request to the first byte of the answer's content.
@@ -175,6 +177,18 @@ pub struct Retry {
     pub kind: RetryKind,
 }
 
+/// What one remedy would have saved. Each is reckoned as if it were the only one, so several of one call overlap, and are not to be
+/// added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waste {
+    /// What is wrong.
+    pub reason: WasteReason,
+    /// What it cost, never more than the call; `None` if that is not known.
+    pub usd: Option<PicoUsd>,
+    /// How many input tokens it is about, where it is about a part of them: an estimate by the length of texts.
+    pub tokens: Option<u64>,
+}
+
 /// What policy did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
@@ -266,6 +280,16 @@ words! {
         #[default] Retry = "retry",
         /// It asks another one.
         Fallback = "fallback",
+    }
+}
+
+words! {
+    /// Why money was spent for nothing.
+    WasteReason {
+        /// Its client went away before the answer was over.
+        #[default] Abandoned = "abandoned",
+        /// The answer ended where its length was limited.
+        CutByLength = "cut_by_length",
     }
 }
 

@@ -64,6 +64,10 @@ fn full() -> Record {
         reserved: Some(usd("0.5")),
         workflow: Some(Box::new(Workflow { calls: 7, usd: usd("0.25"), input_growth_percent: Some(1203) })),
         retry: Some(Retry { attempt: 2, kind: RetryKind::Fallback }),
+        waste: vec![
+            Waste { reason: WasteReason::Abandoned, usd: None, tokens: None },
+            Waste { reason: WasteReason::CutByLength, usd: Some(usd("0.0123")), tokens: Some(70) },
+        ],
         stream: Some(true),
         ttft_ms: Some(240),
         duration_ms: Some(1250),

@@ -11,6 +11,7 @@ mod query;
 mod quotas;
 mod steer;
 mod usage;
+mod waste;
 
 pub(crate) use access::RawAdmin;
 pub use access::{Access, Admin};
@@ -36,12 +37,13 @@ pub(crate) struct Asked<'a> {
 type Page = fn(&Asked<'_>) -> LocalReply;
 
 /// All pages. JSON ones answer with [`json_reply`], mistakes in the query with [`mistake`].
-const PAGES: [(&str, Page); 5] = [
+const PAGES: [(&str, Page); 6] = [
     ("/", page),
     ("/usage", usage::reply),
     ("/inventory", inventory::reply),
     ("/quotas", quotas::reply),
     ("/guards", guards::reply),
+    ("/waste", waste::reply),
 ];
 
 /// What the adapter does about a request that is for the pages.

@@ -3,7 +3,7 @@
 use super::json::{list, quoted};
 use super::{Asked, json_reply, mistake};
 use crate::reply::LocalReply;
-use crate::usage::{Group, Sums, Table, Window, dimensions, load};
+use crate::usage::{Group, Subject, Sums, Table, Window, dimensions, load};
 use std::collections::BinaryHeap;
 use tollgate_record::Timestamp;
 
@@ -11,10 +11,10 @@ const DEFAULT_TOP: usize = 20;
 const MAX_TOP: usize = 1000;
 
 /// What was asked.
-struct Question {
-    by: Vec<String>,
-    window: Window,
-    top: usize,
+pub(super) struct Question {
+    pub by: Vec<String>,
+    pub window: Window,
+    pub top: usize,
 }
 
 pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
@@ -25,7 +25,7 @@ pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
 }
 
 impl Question {
-    fn read(asked: &Asked<'_>) -> Result<Self, String> {
+    pub fn read(asked: &Asked<'_>) -> Result<Self, String> {
         let query = &asked.query;
         if let Some(name) = query.unknown(&["by", "window", "top", "token"]) {
             return Err(format!("unknown parameter `{name}`, expected one of `by`, `window`, `top`"));
@@ -52,16 +52,27 @@ impl Question {
 
     fn answer(&self, asked: &Asked<'_>) -> String {
         let index = self.window.index(asked.now);
-        let part = |index: i64| self.part(&load(asked.rules, self.window, index, asked.store), index);
+        let part = |index: i64| {
+            self.part(&load(asked.rules, Subject::Usage, self.window, index, asked.store), index)
+        };
         format!(
-            r#"{{"by":{},"dimensions":{},"window":"{}","now":"{}","current":{},"previous":{}}}"#,
+            r#"{{"by":{},"dimensions":{},"waste":{},"window":"{}","now":"{}","current":{},"previous":{}}}"#,
             list(&self.by.iter().map(|name| quoted(name)).collect::<Vec<_>>()),
             list(&dimensions(asked.rules).map(quoted).collect::<Vec<_>>()),
+            asked.rules.waste.is_some(),
             self.window.name(),
             asked.now,
             part(index),
             part(index.saturating_sub(1)),
         )
+    }
+
+    /// The members of a row's labels: what was asked for by, and the values at these places of these columns.
+    #[inline(never)]
+    pub fn labels(&self, table: &Table, columns: &[Option<usize>], places: &[u16]) -> String {
+        let values = columns.iter().zip(places).map(|(column, place)| table.value(*column, *place));
+        let labels = self.by.iter().zip(values).map(|(name, value)| quoted(name) + ":" + &quoted(value));
+        labels.collect::<Vec<_>>().join(",")
     }
 
     /// One window: its total, the dearest rows, and what the others add up to.
@@ -74,9 +85,7 @@ impl Question {
                 rest.push(group);
                 continue;
             }
-            let values = columns.iter().zip(&group.key).map(|(column, place)| table.value(*column, *place));
-            let labels = self.by.iter().zip(values).map(|(name, value)| quoted(name) + ":" + &quoted(value));
-            let labels = labels.collect::<Vec<_>>().join(",");
+            let labels = self.labels(table, &columns, &group.key);
             rows.push(format!(r#"{{"labels":{{{labels}}},{}}}"#, figures(&group.sums)));
         }
         format!(
@@ -103,6 +112,6 @@ fn figures(sums: &Sums) -> String {
 }
 
 /// When a window begins.
-fn instant(window: Window, index: i64) -> Timestamp {
+pub(super) fn instant(window: Window, index: i64) -> Timestamp {
     Timestamp::from_unix_nanos(index.saturating_mul(window.seconds()).saturating_mul(1_000_000_000))
 }

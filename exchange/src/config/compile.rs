@@ -22,8 +22,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, GuardRule, LimitRule, MidStream, Object, Otherwise, QuotaRule, Required, RouteRule,
-    Selector, Store, TagRules, Tags, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
-    compile_retries, compile_routes, compile_tags,
+    Selector, Store, TagRules, Tags, WasteRule, Watch, compile_guards, compile_limits, compile_loops,
+    compile_quotas, compile_retries, compile_routes, compile_tags, compile_waste,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -62,6 +62,8 @@ pub struct Rules {
     pub guards: Option<Box<Guards>>,
     /// What has a memory: rules about agents and retries.
     pub agents: Option<Box<Agents>>,
+    /// How calls are looked at for waste, where the configuration asks for it.
+    pub waste: Option<Box<WasteRule>>,
     /// What becomes of calls that ask what they would cost: refused, or told.
     pub dry_run: Otherwise,
     /// Stores outside this process.
@@ -264,6 +266,7 @@ impl Rules {
         let limits = compile_limits(&by_hand.limits, tags.names())?;
         let loops = compile_loops(&by_hand.loops, tags.names())?;
         let retries = compile_retries(&by_hand.retries, tags.names())?;
+        let waste = compile_waste(&by_hand.waste, tags.names())?.map(Box::new);
         let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let guards = compile_guards(&by_hand.guards, tags.names())?;
         check_tags_of(&guards, &tags)?;
@@ -277,6 +280,7 @@ impl Rules {
             || limits.iter().any(|l| l.when.needs_route())
             || guards.iter().any(|guard| guard.when.needs_route())
             || agents.as_ref().is_some_and(|agents| agents.needs_route())
+            || waste.as_ref().is_some_and(|waste| waste.when.needs_route())
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
             namespace,
@@ -292,6 +296,7 @@ impl Rules {
             unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
             guards: Guards::new(guards),
             agents,
+            waste,
             dry_run: match raw.dry_run {
                 Some(RawUnbudgeted::Allow) => Otherwise::Pass,
                 Some(RawUnbudgeted::Deny) | None => Otherwise::Deny,
@@ -354,6 +359,7 @@ struct ByHand {
     loops: Value,
     guards: Value,
     retries: Value,
+    waste: Value,
     stores: Value,
     price_feed: Value,
     policy: Value,
@@ -371,11 +377,11 @@ impl ByHand {
         let mut list = |name: &str| take(name).unwrap_or_else(|| Value::Array(Vec::new()));
         let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
         let (alerts, guards) = (list("alerts"), list("guards"));
-        let retries = take("retries").unwrap_or_default();
+        let (retries, waste) = (take("retries").unwrap_or_default(), take("waste").unwrap_or_default());
         let (stores, policy) = (take("stores").unwrap_or_default(), take("policy").unwrap_or_default());
         let pricing = configuration.get_mut("pricing").and_then(Value::as_object_mut);
         let price_feed = pricing.and_then(|members| members.remove("refresh")).unwrap_or_default();
-        Self { quotas, routes, limits, loops, guards, retries, stores, price_feed, policy, alerts }
+        Self { quotas, routes, limits, loops, guards, retries, waste, stores, price_feed, policy, alerts }
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct RawConfig {
     pub loops: (),
     pub guards: (),
     pub retries: (),
+    pub waste: (),
     pub unbudgeted: RawUnbudgeted,
     /// Refused where nothing is said.
     pub dry_run: Option<RawUnbudgeted>,

@@ -6,7 +6,7 @@ use super::{MetricKind, MetricSink};
 use crate::settle::Settled;
 use std::collections::HashMap;
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{Action, UsageSource};
+use tollgate_record::{Action, UsageSource, WasteReason};
 
 /// A metric whose number is asked for once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +36,9 @@ pub(super) struct Series {
     pub(super) requests: Vec<((Action, UsageSource), Metric)>,
     pub(super) tokens: Vec<(&'static str, Metric)>,
     pub(super) cost: Money,
+    /// Nothing until waste is looked for.
+    pub(super) waste: Vec<(WasteReason, Metric, Money)>,
+    pub(super) unlimited: Metric,
 }
 
 /// Where the calls that have the same labels everywhere are counted.
@@ -103,7 +106,14 @@ fn time_per_token(settled: &Settled) -> Option<u64> {
 
 impl Series {
     pub(super) fn new(labels: &str) -> Self {
-        Self { labels: labels.to_owned(), requests: Vec::new(), tokens: Vec::new(), cost: Money::default() }
+        Self {
+            labels: labels.to_owned(),
+            requests: Vec::new(),
+            tokens: Vec::new(),
+            cost: Money::default(),
+            waste: Vec::new(),
+            unlimited: Metric::default(),
+        }
     }
 
     /// Counts a call with these tokens.
@@ -124,6 +134,32 @@ impl Series {
         }
         if let Some(cost) = record.cost.usd {
             self.cost.add(sink, cost, || format!("tollgate_cost_nanousd{labels}"));
+        }
+        if settled.counts.unlimited_output || !record.waste.is_empty() {
+            self.count_waste(settled, sink);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_waste(&mut self, settled: &Settled, sink: &mut impl MetricSink) {
+        let labels = &self.labels;
+        if settled.counts.unlimited_output {
+            let name = || format!("tollgate_unlimited_output_requests{labels}");
+            self.unlimited.put(sink, MetricKind::Counter, 1, name);
+        }
+        for one in &settled.record.waste {
+            let place = self.waste.iter().position(|(reason, ..)| *reason == one.reason);
+            let place = place.unwrap_or_else(|| {
+                self.waste.push((one.reason, Metric::default(), Money::default()));
+                self.waste.len().saturating_sub(1)
+            });
+            let Some((reason, requests, money)) = self.waste.get_mut(place) else { continue };
+            let name = |what: &str| format!("tollgate_wasted_{what}{labels};reason={}", reason.as_str());
+            requests.put(sink, MetricKind::Counter, 1, || name("requests"));
+            if let Some(usd) = one.usd {
+                money.add(sink, usd, || name("nanousd"));
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ pub(crate) mod bytes;
 mod sums;
 mod table;
 
+pub(crate) use batch::{REASON, Subject, dimensions, load};
 pub use batch::{UsageBatch, Window};
-pub(crate) use batch::{dimensions, load};
 pub(crate) use sums::Sums;
 pub(crate) use table::{Group, Table};
 

@@ -2,7 +2,7 @@
 
 use crate::settle::Settled;
 use tollgate_pricing::{PicoUsd, TokenKind};
-use tollgate_record::{Action, CostStatus};
+use tollgate_record::{Action, CostStatus, Waste};
 
 /// What calls came to. Counts are of what is known: `unpriced` says how many calls have more to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,17 @@ impl Sums {
             cache_read: settled.counts.tokens.get(TokenKind::CacheRead),
             output: record.tokens.output.unwrap_or_default(),
             cost: record.cost.usd.unwrap_or(PicoUsd::ZERO),
+        }
+    }
+
+    /// Of what was wasted of a call.
+    pub(crate) fn of_waste(waste: &Waste) -> Self {
+        Self {
+            calls: 1,
+            unpriced: u64::from(waste.usd.is_none()),
+            input: waste.tokens.unwrap_or_default(),
+            cost: waste.usd.unwrap_or(PicoUsd::ZERO),
+            ..Self::default()
         }
     }
 

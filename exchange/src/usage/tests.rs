@@ -60,7 +60,7 @@ fn at(hour: i64, second: i64) -> Timestamp {
 }
 
 fn by_team(rules: &Rules, shared: &Shared, window: Window, index: i64) -> BTreeMap<String, Sums> {
-    let table = load(rules, window, index, shared);
+    let table = load(rules, Subject::Usage, window, index, shared);
     grouped(&table, &["team"]).into_iter().map(|(values, sums)| (values[0].clone(), sums)).collect()
 }
 
@@ -156,7 +156,7 @@ fn a_tag_that_a_new_configuration_brings_is_untagged_in_earlier_rows() {
     settled.record.tags.insert(0, ("feature".into(), "answers".into()));
     let _none = batch.add(&new, &settled, at(HOUR, 0), &shared);
     let _none = batch.flush(&new, &shared);
-    let table = load(&new, Window::Hour, HOUR, &shared);
+    let table = load(&new, Subject::Usage, Window::Hour, HOUR, &shared);
     let mut groups = grouped(&table, &["team", "feature"]);
     groups.sort_by_key(|(values, _)| values.clone());
     let cost = |usd: &str| usd.parse::<PicoUsd>().unwrap();
@@ -187,4 +187,37 @@ proptest::proptest! {
     fn no_bytes_break_a_table(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let _any = Table::from_bytes(&[&[1], &bytes[..]].concat());
     }
+}
+
+#[test]
+fn what_was_wasted_has_tables_of_its_own_by_reason() {
+    use tollgate_record::{Waste, WasteReason};
+    let (rules, shared, mut batch) = (rules(), Shared::default(), UsageBatch::default());
+    let mut wasted = call("search", "2");
+    wasted.record.waste = vec![
+        Waste { reason: WasteReason::Abandoned, usd: None, tokens: None },
+        Waste { reason: WasteReason::CutByLength, usd: Some("2".parse().unwrap()), tokens: None },
+    ];
+    wasted.counts.unlimited_output = true;
+    for settled in [&wasted, &wasted, &call("ads", "5")] {
+        let _none = batch.add(&rules, settled, at(HOUR, 0), &shared);
+    }
+    let _none = batch.flush(&rules, &shared);
+    let table = load(&rules, Subject::Waste, Window::Day, Window::Day.index(at(HOUR, 0)), &shared);
+    let mut groups = grouped(&table, &[REASON, "team"]);
+    groups.sort_by_key(|(values, _)| values.clone());
+    let found: Vec<_> = groups
+        .iter()
+        .map(|(values, s)| (values[0].as_str(), values[1].as_str(), s.calls, s.unpriced, s.cost.to_string()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("abandoned", "search", 2, 2, "0".to_owned()),
+            ("cut_by_length", "search", 2, 0, "4".to_owned()),
+            ("unlimited_output", "search", 2, 0, "0".to_owned()),
+        ]
+    );
+    let usage = by_team(&rules, &shared, Window::Hour, HOUR);
+    assert_eq!((usage["search"].calls, usage["ads"].calls), (2, 1), "and usage stays as it is");
 }

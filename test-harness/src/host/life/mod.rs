@@ -184,6 +184,10 @@ impl<'a> Call<'a> {
 
     fn finish(mut self) -> Result<Outcome, Error> {
         self.stream().logging = true;
+        if self.response.end == End::HungUp {
+            let details = b"downstream_remote_disconnect".to_vec();
+            self.host.world().known.insert("response.code_details".to_owned(), details);
+        }
         if let Some(seen) = &mut self.seen {
             seen.end.get_or_insert(End::Cut);
         }
