@@ -1,6 +1,7 @@
 //! Instants and calendar days, without a clock: the caller brings the time.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// An instant in nanoseconds since the Unix epoch, UTC.
@@ -73,12 +74,18 @@ impl FromStr for Timestamp {
 
     /// Reads `2026-11-20T12:00:00Z`, with any number of fractional digits up to nine.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (date, time) = text.strip_suffix('Z').and_then(|t| t.split_once('T')).ok_or(())?;
-        let mut ymd = date.splitn(3, '-').map(number);
-        let mut hms = time.splitn(3, ':');
-        let (year, month, day) = (next(&mut ymd)?, next(&mut ymd)?, next(&mut ymd)?);
-        let (hour, minute) = (number(hms.next().ok_or(())?)?, number(hms.next().ok_or(())?)?);
-        let (second, nanos) = seconds(hms.next().ok_or(())?)?;
+        match as_printed(text.as_bytes()) {
+            Some(fields) => Self::of(fields),
+            None => Self::of(fields(text)?),
+        }
+    }
+}
+
+/// Year, month, day, hour, minute, second and nanosecond.
+type Fields = [i64; 7];
+
+impl Timestamp {
+    fn of([year, month, day, hour, minute, second, nanos]: Fields) -> Result<Self, ()> {
         if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
             return Err(());
         }
@@ -89,6 +96,35 @@ impl FromStr for Timestamp {
             .map(Self)
             .ok_or(())
     }
+}
+
+/// The text that instants print as, without a search: logs are full of them.
+fn as_printed(text: &[u8]) -> Option<Fields> {
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _, b'.', _, _, _, b'Z'] = text
+    else {
+        return None;
+    };
+    let at = |places: Range<usize>| digits(text.get(places)?);
+    let nanos = at(20..23)?.checked_mul(NANOS_PER_MILLI)?;
+    Some([at(0..4)?, at(5..7)?, at(8..10)?, at(11..13)?, at(14..16)?, at(17..19)?, nanos])
+}
+
+/// A few digits as a number.
+fn digits(bytes: &[u8]) -> Option<i64> {
+    bytes.iter().try_fold(0_i64, |number, byte| {
+        let digit = byte.is_ascii_digit().then_some(byte & 0x0f)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+fn fields(text: &str) -> Result<Fields, ()> {
+    let (date, time) = text.strip_suffix('Z').and_then(|t| t.split_once('T')).ok_or(())?;
+    let mut ymd = date.splitn(3, '-').map(number);
+    let mut hms = time.splitn(3, ':');
+    let (year, month, day) = (next(&mut ymd)?, next(&mut ymd)?, next(&mut ymd)?);
+    let (hour, minute) = (number(hms.next().ok_or(())?)?, number(hms.next().ok_or(())?)?);
+    let (second, nanos) = seconds(hms.next().ok_or(())?)?;
+    Ok([year, month, day, hour, minute, second, nanos])
 }
 
 /// A day of the proleptic Gregorian calendar.
@@ -183,6 +219,9 @@ mod tests {
             "2026-11-20T12:00:00",
             "2026-11-20T1a:00:00Z",
             "-1-1-1T0:0:0Z",
+            "2026-11-20T12:00:00.1x3Z",
+            "2026-11-32T12:00:00.123Z",
+            "2026-11-20 12:00:00.123Z",
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }

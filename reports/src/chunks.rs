@@ -7,7 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use crate::journal::Chunk;
 
 /// Bytes of a chunk, unless one line has more.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 18;
 /// Longer lines are not read: they are told and skipped.
 pub const MAX_LINE: usize = 64 << 20;
 
@@ -83,6 +83,7 @@ impl Chunks {
 
     /// Reads a chunk's worth of bytes more; true at the end of the file.
     fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
+        bytes.reserve(CHUNK);
         match self.reader.by_ref().take(CHUNK as u64).read_to_end(bytes) {
             Ok(read) => Ok(read < CHUNK),
             // What a packed file holds before its end was read.

@@ -1,14 +1,13 @@
 //! By what calls can be grouped and chosen: what they are, when they were, and any tag.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
+use foldhash::fast::RandomState;
 use tollgate_policy::UNTAGGED;
 use tollgate_pricing::catalogue;
-use tollgate_record::CivilDate;
 
 use crate::row::Row;
-use crate::zone::Zone;
+use crate::zone::{Zone, day_text};
 
 /// Something by which calls differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,8 +106,14 @@ impl Dimension {
 #[derive(Clone, Debug, Default)]
 pub struct Lens {
     zone: Zone,
-    models: HashMap<String, HashMap<String, Option<&'static str>>>,
+    models: HashMap<String, Models, RandomState>,
+    /// The last hour that was written, counted from 1970 on the local clock: most calls are of the same as the one before.
+    hour: i64,
+    /// `2026-11-20T14:00`.
+    hour_text: String,
 }
+
+type Models = HashMap<String, Option<&'static str>, RandomState>;
 
 /// How many names of models are remembered: clients may invent any number of them.
 const MAX_MODELS: usize = 20_000;
@@ -116,7 +121,7 @@ const MAX_MODELS: usize = 20_000;
 impl Lens {
     /// Times are read in this zone.
     pub fn new(zone: Zone) -> Self {
-        Self { zone, models: HashMap::new() }
+        Self { zone, ..Self::default() }
     }
 
     /// The zone.
@@ -162,22 +167,24 @@ impl Lens {
         text
     }
 
-    fn time(&self, dimension: &Dimension, row: &Row<'_>, out: &mut String) {
+    fn time(&mut self, dimension: &Dimension, row: &Row<'_>, out: &mut String) {
         let seconds = self.zone.local_seconds(row.time);
-        let day = seconds.div_euclid(86_400);
-        // The epoch was a Thursday: Mondays are those days whose number is 4 beyond a multiple of 7.
-        let monday = day.saturating_sub(day.saturating_sub(4).rem_euclid(7));
-        let date = CivilDate::from_unix_days(if *dimension == Dimension::Week { monday } else { day });
-        let written = match dimension {
-            Dimension::Month => write!(out, "{:04}-{:02}", date.year, date.month),
-            Dimension::Hour => {
-                let hour = seconds.rem_euclid(86_400).div_euclid(3600);
-                write!(out, "{:04}-{:02}-{:02}T{hour:02}:00", date.year, date.month, date.day)
-            }
-            _ => write!(out, "{:04}-{:02}-{:02}", date.year, date.month, date.day),
-        };
-        // Writing to a string cannot fail.
-        written.unwrap_or_default();
+        if *dimension == Dimension::Week {
+            let day = seconds.div_euclid(86_400);
+            // The epoch was a Thursday: Mondays are those days whose number is 4 beyond a multiple of 7.
+            return out.push_str(&day_text(day.saturating_sub(day.saturating_sub(4).rem_euclid(7))));
+        }
+        let hour = seconds.div_euclid(3600);
+        if hour != self.hour || self.hour_text.is_empty() {
+            self.hour = hour;
+            self.hour_text = format!("{}T{:02}:00", day_text(hour.div_euclid(24)), hour.rem_euclid(24));
+        }
+        let text = self.hour_text.as_str();
+        out.push_str(match dimension {
+            Dimension::Month => text.get(..7).unwrap_or(text),
+            Dimension::Day => text.get(..10).unwrap_or(text),
+            _ => text,
+        });
     }
 
     fn model<'r>(&mut self, provider: &str, row: &'r Row<'_>) -> &'r str {

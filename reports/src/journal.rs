@@ -65,7 +65,7 @@ impl<'a> Parsed<'a> {
 
     fn take(&mut self, line: Line<'a>, is_torn: bool) {
         match line {
-            Line::Call(call) => self.calls.push((self.lines, *call)),
+            Line::Call(call) => self.calls.push((self.lines, call)),
             Line::Batch(calls) => calls.into_iter().for_each(|call| match call {
                 Ok(call) => self.calls.push((self.lines, call)),
                 Err(problem) => self.problems.push((self.lines, problem)),

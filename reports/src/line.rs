@@ -6,7 +6,7 @@ mod otlp;
 use memchr::memmem::Finder;
 
 use crate::problem::Problem;
-use crate::row::{Row, read_line, read_value};
+use crate::row::{Row, read_line, read_short, read_value};
 
 pub use form::{Form, FormError};
 
@@ -23,9 +23,10 @@ pub struct LineReader {
 
 /// What a line turned out to be.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all lines are calls: a box for each would only cost")]
 pub enum Line<'a> {
     /// One call.
-    Call(Box<Call<'a>>),
+    Call(Call<'a>),
     /// Some calls, and what could not be read of others.
     Batch(Vec<Result<Call<'static>, Problem>>),
     /// JSON without a record, or nothing at all.
@@ -93,6 +94,14 @@ impl LineReader {
 }
 
 fn json(line: &[u8]) -> Line<'_> {
+    match read_short(line) {
+        Some(Some(row)) => Line::Call(Call { row, unknown_key: None }),
+        Some(None) => Line::Other,
+        None => json_with_care(line),
+    }
+}
+
+fn json_with_care(line: &[u8]) -> Line<'_> {
     match read_line(line) {
         Ok(None) => Line::Other,
         Ok(Some(mut draft)) => {
@@ -105,7 +114,7 @@ fn json(line: &[u8]) -> Line<'_> {
 
 fn call(row: Result<Row<'_>, Problem>, unknown_key: Option<String>) -> Line<'_> {
     match row {
-        Ok(row) => Line::Call(Box::new(Call { row, unknown_key })),
+        Ok(row) => Line::Call(Call { row, unknown_key }),
         Err(problem) => Line::Unreadable(problem),
     }
 }

@@ -1,7 +1,10 @@
 //! What reports need of a record, borrowed from the line that it stands in.
 
+mod cursor;
+mod draft;
 mod json;
 mod scalar;
+mod short;
 
 use std::borrow::Cow;
 
@@ -10,6 +13,7 @@ use tollgate_record::{Action, CostStatus, Timestamp, Tokens, UsageSource};
 
 pub(crate) use json::{read_line, read_value};
 pub(crate) use scalar::usd;
+pub(crate) use short::read as read_short;
 
 /// One call. It says what [`tollgate_record::Record`] says, of which it leaves out what no report asks for.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::dimension::{Dimension, Lens};
 use crate::row::Row;
 use crate::sums::{Sum, Sums};
@@ -10,7 +12,7 @@ use crate::sums::{Sum, Sums};
 #[derive(Clone, Debug)]
 pub struct Table<S = Sums> {
     dimensions: Vec<Dimension>,
-    groups: HashMap<Box<str>, S>,
+    groups: HashMap<Box<str>, S, RandomState>,
     /// The key of the row at hand: one allocation for all rows.
     key: String,
 }
@@ -21,7 +23,7 @@ const END: char = '\u{1f}';
 impl<S: Sum> Table<S> {
     /// An empty table by these dimensions.
     pub fn new(dimensions: Vec<Dimension>) -> Self {
-        Self { dimensions, groups: HashMap::new(), key: String::new() }
+        Self { dimensions, groups: HashMap::default(), key: String::new() }
     }
 
     /// By what it groups.
@@ -31,19 +33,27 @@ impl<S: Sum> Table<S> {
 
     /// Adds a call to its group.
     pub fn add(&mut self, row: &Row<'_>, lens: &mut Lens) {
-        self.key.clear();
-        for dimension in &self.dimensions {
-            let start = self.key.len();
-            lens.write(dimension, row, &mut self.key);
-            if self.key.get(start..).is_some_and(|value| value.contains(END)) {
-                let value = self.key.split_off(start).replace(END, "\u{fffd}");
-                self.key.push_str(&value);
-            }
-            self.key.push(END);
-        }
+        self.write_key(row, lens);
         match self.groups.get_mut(self.key.as_str()) {
             Some(sum) => sum.add(row),
             None => self.groups.entry(self.key.as_str().into()).or_default().add(row),
+        }
+    }
+
+    fn write_key(&mut self, row: &Row<'_>, lens: &mut Lens) {
+        self.key.clear();
+        for dimension in &self.dimensions {
+            lens.write(dimension, row, &mut self.key);
+            self.key.push(END);
+        }
+        // One look at the whole key: hardly ever is there such a character in a value.
+        let ends = self.key.bytes().fold(0_usize, |sum, byte| sum.wrapping_add((byte == END as u8).into()));
+        if ends > self.dimensions.len() {
+            self.key.clear();
+            for dimension in &self.dimensions {
+                self.key.push_str(&lens.value(dimension, row).replace(END, "\u{fffd}"));
+                self.key.push(END);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use tollgate_policy::UNTAGGED;
 use tollgate_pricing::PicoUsd;
 
@@ -19,13 +20,17 @@ const SHOWN: usize = 20;
 pub struct Workflows {
     tag: String,
     feature_tag: String,
-    features: HashMap<Box<str>, HashMap<Box<str>, Flow>>,
+    features: HashMap<Box<str>, Flows, RandomState>,
     followed: usize,
     max: usize,
     /// Calls of workflows past the bound.
     not_followed: Flow,
     without: u64,
 }
+
+/// Cost, workflow, feature.
+type Named<'a> = (PicoUsd, &'a str, &'a str, &'a Flow);
+type Flows = HashMap<Box<str>, Flow, RandomState>;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Flow {
@@ -46,7 +51,7 @@ impl Workflows {
         Self {
             tag: tag.to_owned(),
             feature_tag: feature_tag.to_owned(),
-            features: HashMap::new(),
+            features: HashMap::default(),
             followed: 0,
             max: MAX_WORKFLOWS,
             not_followed: Flow::default(),
@@ -60,26 +65,21 @@ impl Workflows {
             None | Some(UNTAGGED) => self.without = self.without.saturating_add(1),
             Some(workflow) => {
                 let feature = row.tag(&self.feature_tag).unwrap_or(UNTAGGED);
-                self.flow(feature, workflow).merge(1, row.usd.unwrap_or(PicoUsd::ZERO));
+                self.pay(feature, workflow, 1, row.usd.unwrap_or(PicoUsd::ZERO));
             }
         }
     }
 
-    fn flow(&mut self, feature: &str, workflow: &str) -> &mut Flow {
-        if !self.features.contains_key(feature) {
-            self.features.insert(feature.into(), HashMap::new());
+    fn pay(&mut self, feature: &str, workflow: &str, calls: u64, cost: PicoUsd) {
+        if let Some(flow) = self.features.get_mut(feature).and_then(|flows| flows.get_mut(workflow)) {
+            return flow.merge(calls, cost);
         }
-        // Looked up twice, since a borrow that is returned holds for the whole function.
-        let known = self.features.get(feature).is_some_and(|flows| flows.contains_key(workflow));
-        if !known && self.followed >= self.max {
-            return &mut self.not_followed;
+        if self.followed >= self.max {
+            return self.not_followed.merge(calls, cost);
         }
-        self.followed = self.followed.saturating_add(usize::from(!known));
+        self.followed = self.followed.saturating_add(1);
         let flows = self.features.entry(feature.into()).or_default();
-        match known {
-            true => flows.get_mut(workflow).unwrap_or(&mut self.not_followed),
-            false => flows.entry(workflow.into()).or_default(),
-        }
+        flows.entry(workflow.into()).or_default().merge(calls, cost);
     }
 
     /// Takes all that another one took.
@@ -87,9 +87,12 @@ impl Workflows {
         // Two threads that were each within their bound are both followed in full.
         self.max = self.max.saturating_add(other.followed);
         for (feature, flows) in other.features {
+            let ours = self.features.entry(feature).or_default();
+            let before = ours.len();
             for (workflow, flow) in flows {
-                self.flow(&feature, &workflow).merge(flow.calls, flow.cost.amount());
+                ours.entry(workflow).or_default().merge(flow.calls, flow.cost.amount());
             }
+            self.followed = self.followed.saturating_add(ours.len().saturating_sub(before));
         }
         self.not_followed.merge(other.not_followed.calls, other.not_followed.cost.amount());
         self.without = self.without.saturating_add(other.without);
@@ -124,19 +127,27 @@ impl Workflows {
         let mut sheet = Sheet::new("dearest_workflows", "The dearest workflows")
             .texts(["workflow", "feature"])
             .numbers(["calls", "cost_usd"]);
-        let mut flows: Vec<_> = self
+        let mut flows: Vec<Named<'_>> = self
             .features
             .iter()
             .flat_map(|(feature, flows)| {
-                flows.iter().map(move |(name, flow)| (flow.cost.amount(), name, feature, flow))
+                flows
+                    .iter()
+                    .map(move |(name, flow)| (flow.cost.amount(), name.as_ref(), feature.as_ref(), flow))
             })
             .collect();
-        flows.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2))));
+        let dearest_first = |one: &Named<'_>, other: &Named<'_>| {
+            other.0.cmp(&one.0).then_with(|| (one.1, one.2).cmp(&(other.1, other.2)))
+        };
+        if flows.len() > SHOWN {
+            flows.select_nth_unstable_by(SHOWN, dearest_first);
+            flows.truncate(SHOWN);
+        }
+        flows.sort_by(dearest_first);
         sheet.rows = flows
             .into_iter()
-            .take(SHOWN)
             .map(|(_, name, feature, flow)| {
-                vec![name.as_ref().into(), feature.as_ref().into(), Cell::count(flow.calls), flow.cost.into()]
+                vec![name.into(), feature.into(), Cell::count(flow.calls), flow.cost.into()]
             })
             .collect();
         sheet
@@ -168,7 +179,7 @@ struct Costs {
 }
 
 impl Costs {
-    fn of(flows: &HashMap<Box<str>, Flow>) -> Self {
+    fn of(flows: &Flows) -> Self {
         let mut costs = Self { sorted: Vec::with_capacity(flows.len()), calls: 0, total: Money::default() };
         for flow in flows.values() {
             costs.sorted.push(flow.cost.amount());

@@ -45,14 +45,27 @@ impl FromStr for ReservationId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split('-');
-        let mut next = || u64::from_str_radix(parts.next()?, 16).ok();
-        let id = (next(), next().and_then(|w| u32::try_from(w).ok()), next());
-        match (id, parts.next()) {
-            ((Some(process), Some(worker), Some(sequence)), None) => Ok(Self { process, worker, sequence }),
-            _ => Err(()),
-        }
+        let read = || {
+            let (process, rest) = hexadecimal(text.as_bytes())?;
+            let (worker, rest) = hexadecimal(rest.strip_prefix(b"-")?)?;
+            let (sequence, rest) = hexadecimal(rest.strip_prefix(b"-")?)?;
+            let worker = u32::try_from(worker).ok()?;
+            rest.is_empty().then_some(Self { process, worker, sequence })
+        };
+        read().ok_or(())
     }
+}
+
+/// The number at the start, and what stands behind it. By hand: millions of ids are read out of logs.
+fn hexadecimal(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0_u64;
+    let mut rest = text;
+    while let [byte, behind @ ..] = rest {
+        let Some(digit) = char::from(*byte).to_digit(16) else { break };
+        number = number.checked_mul(16)?.checked_add(digit.into())?;
+        rest = behind;
+    }
+    (rest.len() < text.len()).then_some((number, rest))
 }
 
 /// What is reserved until one minute.

@@ -24,7 +24,7 @@ pub struct Logs {
 /// Progress is told this often.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// Chunks that wait for a thread: the reader is never far ahead, so memory is bounded.
-const WAITING: usize = 4;
+const WAITING: usize = 8;
 
 /// Chunks are entered into the journal in the order in which they were read.
 struct Turns {

@@ -110,7 +110,7 @@ impl Form {
         };
         match row(&values) {
             None => Line::OtherText,
-            Some(Ok(row)) => Line::Call(Box::new(Call { row, unknown_key: None })),
+            Some(Ok(row)) => Line::Call(Call { row, unknown_key: None }),
             Some(Err(problem)) => Line::Unreadable(problem),
         }
     }

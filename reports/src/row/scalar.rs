@@ -85,8 +85,22 @@ impl<'a> Scalar<'a> {
     }
 }
 
-/// Decimals of a dollar in a pico-dollar.
-const PLACES: usize = 12;
+/// Pico-dollars in a unit of the last decimal, by how many decimals there are.
+const POWERS: [i128; 13] = [
+    1_000_000_000_000,
+    100_000_000_000,
+    10_000_000_000,
+    1_000_000_000,
+    100_000_000,
+    10_000_000,
+    1_000_000,
+    100_000,
+    10_000,
+    1_000,
+    100,
+    10,
+    1,
+];
 
 /// Exact dollars. Amounts of up to 18 digits, which nearly all are, take a short way.
 pub fn usd(text: &str) -> Option<PicoUsd> {
@@ -110,8 +124,7 @@ pub fn usd(text: &str) -> Option<PicoUsd> {
     if bytes.is_empty() || (point.is_some() && fraction == 0) {
         return text.parse().ok();
     }
-    let power = 10_i128.checked_pow(u32::try_from(PLACES.checked_sub(fraction)?).ok()?)?;
-    Some(PicoUsd::from_pico(i128::from(digits).checked_mul(power)?))
+    Some(PicoUsd::from_pico(i128::from(digits).checked_mul(*POWERS.get(fraction)?)?))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
