@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::workload::{EMBEDDINGS, JSON, REQUEST_100K, SSE_BR, SSE_GZIP, SSE_ZSTD, UNREPORTED, Workload};
 use chains::{NATIVE_NAME, address, extension};
-use configurations::{bare, body_rule, by_length, six_tags_five_quotas, stored};
+use configurations::{bare, body_rule, by_length, six_tags, six_tags_five_quotas, stored};
 
 /// What stands in the path.
 pub struct Filter {
@@ -69,6 +69,7 @@ pub struct Wasm {
 pub const PLAIN: &str = "plain";
 pub const NO_OP: &str = "no-op wasm";
 pub const TOLLGATE: &str = "tollgate";
+pub const TAGS: &str = "tollgate, 6 tags";
 pub const TAGS_QUOTAS: &str = "tollgate, 6 tags, 5 quotas";
 pub const BODY_RULE: &str = "tollgate, a rule on the body";
 pub const NATIVE: &str = "ai_protocol_manager";
@@ -106,6 +107,13 @@ pub const ALL: &[Filter] = &[
         chain: Chain::Tollgate(bare),
         proof: Some(TOLLGATE_PROOF),
         takes: Takes::All,
+    },
+    Filter {
+        name: TAGS,
+        about: "Tollgate with six tags from headers",
+        chain: Chain::Tollgate(six_tags),
+        proof: Some(TOLLGATE_PROOF),
+        takes: Takes::Only(&[JSON]),
     },
     Filter {
         name: TAGS_QUOTAS,

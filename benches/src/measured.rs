@@ -74,6 +74,12 @@ impl Measured {
         self.over(filter, workload).map(|over| over.median).filter(|median| *median > 0.0)
     }
 
+    /// What one filter adds over another one, round by round.
+    pub fn between(&self, filter: &str, other: &str, workload: &str) -> Option<Spread> {
+        let row = self.table.row(workload)?;
+        row.cell(filter)?.over(row.cell(other)?)
+    }
+
     /// What one filter adds as a multiple of what another one adds.
     pub fn times(&self, filter: &str, other: &str, workload: &str) -> Option<f64> {
         Some(self.over(filter, workload)?.median / self.added(other, workload)?)

@@ -19,7 +19,8 @@ pub fn body_rule() -> Value {
     json!({"routes": [{"when": {"model": "nobody-asks-for-this"}, "deny": "*"}]})
 }
 
-fn six_tags() -> Value {
+/// Each of six tags out of a header of its own.
+pub fn six_tags() -> Value {
     let tags = [
         ("team", "x-team"),
         ("feature", "x-feature"),

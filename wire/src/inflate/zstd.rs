@@ -1,9 +1,12 @@
 //! Zstandard (RFC 8878). The decoder wants whole blocks, so at most one block is held.
 
+mod held;
+
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read;
 
 use super::{Fault, Layer, Step};
+use held::Held;
 
 /// The widest window that is granted: what RFC 8878 recommends to support, and RFC 9659 demands for HTTP.
 const WIDEST: u64 = 8 * 1024 * 1024;
@@ -19,8 +22,8 @@ pub(super) struct Zstd {
     held: Vec<u8>,
     place: Place,
     has_checksum: bool,
-    /// The frame's window.
-    window: u64,
+    /// What the decoder holds besides.
+    inside: Held,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ impl Zstd {
     pub(super) fn new() -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WIDEST);
-        Self { decoder, held: Vec::new(), place: Place::Header, has_checksum: false, window: 0 }
+        Self { decoder, held: Vec::new(), place: Place::Header, has_checksum: false, inside: Held::default() }
     }
 
     /// Takes bytes until `needed` are held; returns how many were taken.
@@ -64,11 +67,14 @@ impl Zstd {
             }
             Place::Header => {
                 self.has_checksum = number(&held, 4, 1) & 4 != 0;
-                self.window = window(&held).min(WIDEST);
+                self.inside.frame(window(&held).min(WIDEST), in_one_segment(&held));
                 self.decoder.init(held.as_slice()).map_err(|_| Fault::Limit)?;
                 self.place = Place::Block;
             }
             Place::Block => {
+                if is_compressed(&held) {
+                    self.inside.block(held.get(3..).unwrap_or_default());
+                }
                 let strategy = BlockDecodingStrategy::UptoBlocks(1);
                 self.decoder.decode_blocks(held.as_slice(), strategy).map_err(|_| Fault::Malformed)?;
                 if self.decoder.is_finished() {
@@ -109,9 +115,9 @@ impl Layer for Zstd {
         Ok(Step { read, written: 0 })
     }
 
-    /// The window, and one block as it came and as it is unfolded.
+    /// One block as it came, and what the decoder holds.
     fn memory(&self) -> u64 {
-        self.window.saturating_add(u64::try_from(self.held.capacity()).unwrap_or(u64::MAX))
+        self.inside.bytes().saturating_add(u64::try_from(self.held.capacity()).unwrap_or(u64::MAX))
     }
 }
 
@@ -128,7 +134,7 @@ fn header_length(held: &[u8]) -> Result<usize, Fault> {
         return Err(Fault::Malformed);
     }
     let descriptor = number(held, 4, 1);
-    let single = descriptor & 0x20 != 0;
+    let single = in_one_segment(held);
     let dictionary = [0_usize, 1, 2, 4].into_iter().nth((descriptor & 3) as usize);
     let content = match descriptor >> 6 {
         0 => usize::from(single),
@@ -140,10 +146,20 @@ fn header_length(held: &[u8]) -> Result<usize, Fault> {
     Ok([dictionary.unwrap_or_default(), content, window].into_iter().fold(5, usize::saturating_add))
 }
 
+/// Whether a frame is one segment, as long as its window.
+fn in_one_segment(held: &[u8]) -> bool {
+    number(held, 4, 1) & 0x20 != 0
+}
+
+/// Whether a block has to be unfolded, by its header.
+fn is_compressed(held: &[u8]) -> bool {
+    (number(held, 0, 1) >> 1) & 3 == 2
+}
+
 /// The window that a frame's header asks for (section 3.1.1.1.2); of a frame in one segment it is the content itself.
 fn window(held: &[u8]) -> u64 {
     let descriptor = number(held, 4, 1);
-    if descriptor & 0x20 == 0 {
+    if !in_one_segment(held) {
         let window = number(held, 5, 1);
         let base = 1_u64.checked_shl((window >> 3).saturating_add(10)).unwrap_or(u64::MAX);
         return (base >> 3).saturating_mul(u64::from(window & 7)).saturating_add(base);
