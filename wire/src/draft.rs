@@ -307,20 +307,7 @@ impl Draft {
     }
 
     fn reading(&mut self) -> Reading {
-        let value = self.usage.as_deref().and_then(Value::parse);
-        if value.is_none() && self.usage.is_some() {
-            self.problems.add(Problem::Malformed);
-        }
-        let mut reading = match (&value, self.dialect.usage) {
-            (None, _) => Reading::default(),
-            (Some(_), UsageKind::Anthropic) => self.overlaid().unwrap_or_default(),
-            (Some(value), kind) => {
-                let reading = usage::read(kind, value);
-                let nothing = kind == UsageKind::Invoke && reading.usage.is_empty();
-                let anthropic = self.overlay.as_ref().is_some_and(|overlay| overlay.is_anthropic());
-                self.overlaid().filter(|_| nothing || anthropic).unwrap_or(reading)
-            }
-        };
+        let mut reading = self.report();
         let metrics = self.metrics.as_deref().and_then(Value::parse).map(|value| usage::read_metrics(&value));
         if let Some(metrics) = metrics {
             fill(&mut reading.usage, &metrics.usage);
@@ -329,6 +316,26 @@ impl Draft {
             fill(&mut reading.usage, other);
         }
         reading
+    }
+
+    /// What the reports of usage say.
+    fn report(&mut self) -> Reading {
+        let kind = self.dialect.usage;
+        let Some(raw) = self.usage.as_deref() else { return Reading::default() };
+        if let Some(reading) = usage::read_plain(kind, raw) {
+            return reading;
+        }
+        let Some(value) = Value::parse(raw) else {
+            self.problems.add(Problem::Malformed);
+            return Reading::default();
+        };
+        if kind == UsageKind::Anthropic {
+            return self.overlaid().unwrap_or_default();
+        }
+        let reading = usage::read(kind, &value);
+        let nothing = kind == UsageKind::Invoke && reading.usage.is_empty();
+        let anthropic = self.overlay.as_ref().is_some_and(|overlay| overlay.is_anthropic());
+        self.overlaid().filter(|_| nothing || anthropic).unwrap_or(reading)
     }
 
     fn overlaid(&self) -> Option<Reading> {

@@ -126,6 +126,11 @@ pub(crate) fn plus(left: Option<u64>, right: Option<u64>) -> Option<u64> {
     }
 }
 
+/// Reads a report that hardly needs reading; `None` leaves it to [`read`].
+pub(crate) fn read_plain(kind: crate::dialect::UsageKind, raw: &[u8]) -> Option<Reading> {
+    if kind == crate::dialect::UsageKind::OpenAi { openai::read_plain(raw) } else { None }
+}
+
 /// Reads a report of the dialects where one object tells all.
 pub(crate) fn read(kind: crate::dialect::UsageKind, value: &Value<'_>) -> Reading {
     use crate::dialect::UsageKind;

@@ -1,6 +1,8 @@
 //! OpenAI's report and its relatives. The spellings differ, the places hardly do: WIRE formats of some
 //! forty providers were compared.
 
+mod plain;
+
 use std::array;
 
 use tollgate_pricing::{PicoUsd, UnitKind};
@@ -45,6 +47,11 @@ const OUTPUT_DETAILS: [&str; 4] = [
     "output_token_details",
     "completion_token_details",
 ];
+
+/// A report that is spelled as most are, without a tree; `None` if it is not.
+pub(super) fn read_plain(raw: &[u8]) -> Option<Reading> {
+    plain::read(raw)
+}
 
 pub(super) fn read(value: &Value<'_>) -> Reading {
     let mut reading = Reading::default();
