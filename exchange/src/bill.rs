@@ -1,6 +1,9 @@
 //! What a call costs: the models that had a part in it, their quotes, and whose figure counts.
 
+mod last;
 mod saved;
+
+pub(crate) use last::LastPrice;
 
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
@@ -269,7 +272,8 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>
         UnknownModel::Record | UnknownModel::Deny => None,
     };
     let provider = exchange.target.call.provider();
-    let known = |model| exchange.rules.prices.find(provider, model);
+    let rules = &exchange.rules;
+    let known = |model| rules.last_price.find(&rules.prices, provider, model);
     let own = [served, exchange.model()].into_iter().flatten().find_map(known);
     let own = own.map(|entry| Price { entry, stands_in: None });
     own.or_else(|| Some(Price { entry: known(stand_in?)?, stands_in: stand_in }))

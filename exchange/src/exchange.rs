@@ -15,7 +15,7 @@ use tollgate_policy::{
 use tollgate_record::{Decision, Timestamp};
 use tollgate_wire::{
     Call, End, INJECTION_ROOM, Injection, Reason, RequestFacts, RequestHead, RequestReader, ResponseHead,
-    ResponseReader, Traffic, classify, region_of,
+    ResponseReader, Traffic, classify,
 };
 
 /// What a request is to Tollgate.
@@ -124,7 +124,7 @@ impl Exchange {
                     .or_else(|| dry_run::refusal(head, reason)),
             }),
             Traffic::Llm(call) => {
-                let target = Rc::new(Target { call, host: host.to_owned(), path: path.to_owned() });
+                let target = Rc::new(Target::new(call, host, path));
                 rules.targets.keep(rules, head, &target);
                 Self::begin(rules, head, target, id, now)
             }
@@ -238,7 +238,7 @@ impl Exchange {
 
     /// Where the call is served, as far as its host and path say it.
     pub(crate) fn region(&self) -> Option<&str> {
-        region_of(&self.target.host, &self.target.path)
+        self.target.region.as_deref()
     }
 
     fn can_hold(&self, head: &Head) -> bool {

@@ -75,8 +75,12 @@ impl HeaderPairs {
 
     /// Those pairs whose name begins so.
     pub(crate) fn beginning(&self, with: &'static [u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let long = self.spans.iter().filter(|span| span.name > with.len());
-        long.filter_map(move |span| {
+        // Few names have the last of these bytes in its place; the others are not cut out to be compared.
+        let last = with.len().saturating_sub(1);
+        let alike = move |span: &&Span| {
+            span.name > with.len() && self.bytes.get(span.start.saturating_add(last)) == with.last()
+        };
+        self.spans.iter().filter(alike).filter_map(move |span| {
             let name = span.name(&self.bytes).filter(|name| name.starts_with(with))?;
             Some((name, span.value(&self.bytes)?))
         })

@@ -183,7 +183,7 @@ impl Exchange {
         let usage = reported.usage.as_ref();
         let facts = self.reader.facts();
         Record {
-            id: self.id.to_string(),
+            id: self.id.to_text(),
             time: self.started,
             operation: self.target.call.operation().as_str().to_owned(),
             provider: self.target.call.provider().to_owned(),

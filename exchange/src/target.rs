@@ -5,7 +5,7 @@ use crate::head::Head;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use tollgate_wire::Call;
+use tollgate_wire::{Call, region_of};
 
 /// Whom a request calls.
 #[derive(Debug)]
@@ -14,6 +14,16 @@ pub(crate) struct Target {
     /// Without its port.
     pub host: String,
     pub path: String,
+    /// Where it is served, as far as host and path say it.
+    pub region: Option<String>,
+}
+
+impl Target {
+    /// Whom a call goes to. The host has no port.
+    pub(crate) fn new(call: Call, host: &str, path: &str) -> Self {
+        let region = region_of(host, path).map(str::to_owned);
+        Self { call, host: host.to_owned(), path: path.to_owned(), region }
+    }
 }
 
 /// Targets by what in a head decides them, under one configuration.

@@ -137,6 +137,11 @@ impl PriceBook {
         })
     }
 
+    /// Whether it is the catalogue and nothing else.
+    pub fn is_catalogue(&self) -> bool {
+        self.overrides.is_empty() && self.refreshed.is_none()
+    }
+
     /// Whether an override has a price for seconds, so that the time of a call may have to be measured.
     pub fn bills_time(&self) -> bool {
         self.overrides.iter().any(|own| own.card.card().prices(UnitKind::Seconds))

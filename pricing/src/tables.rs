@@ -6,6 +6,7 @@
 
 use crate::digest::Digest;
 use crate::money::{Factor, Rate};
+use core::ops::Range;
 
 /// What a section does to the prices of its card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +89,11 @@ impl Span {
     const fn len(self) -> u32 {
         self.0 & 0xff
     }
+
+    fn range(self) -> Range<usize> {
+        let place = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        place(self.start())..place(self.start().saturating_add(self.len()))
+    }
 }
 
 /// A run of sections.
@@ -130,14 +136,12 @@ pub(crate) fn run<T>(items: &[T], first: impl Into<usize>, len: impl Into<usize>
 impl<'a> Tables<'a> {
     /// The text of a span.
     pub fn text(&self, span: Span) -> &'a str {
-        core::str::from_utf8(self.bytes(span)).unwrap_or("")
+        self.text.get(span.range()).unwrap_or_default()
     }
 
     /// The bytes of a span's text, which need no check where they are only compared.
     pub fn bytes(&self, span: Span) -> &'a [u8] {
-        let start = usize::try_from(span.start()).unwrap_or(usize::MAX);
-        let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
-        run(self.text.as_bytes(), start, len)
+        self.text.as_bytes().get(span.range()).unwrap_or_default()
     }
 
     pub fn sections_of(&self, card: Card) -> &'a [Section] {

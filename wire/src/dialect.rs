@@ -6,15 +6,15 @@
 mod fields;
 
 use crate::call::ErrorDialect;
-use crate::stream::json_fields::Want;
+use crate::stream::json_fields::Table;
 
 /// One dialect of one kind of call.
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// Names the row in debug output.
     pub(crate) name: &'static str,
-    pub(crate) request: &'static [Want],
-    pub(crate) response: &'static [Want],
+    pub(crate) request: &'static Table,
+    pub(crate) response: &'static Table,
     pub(crate) usage: UsageKind,
     pub(crate) errors: ErrorDialect,
     pub(crate) finishes: Finishes,
@@ -70,8 +70,8 @@ pub(crate) enum UsageOption {
 
 const OPENAI: Dialect = Dialect {
     name: "openai",
-    request: fields::CHAT_REQUEST,
-    response: fields::CHAT,
+    request: &Table::of(fields::CHAT_REQUEST),
+    response: &Table::of(fields::CHAT),
     usage: UsageKind::OpenAi,
     errors: ErrorDialect::OpenAi,
     finishes: Finishes::Add,
@@ -98,8 +98,8 @@ pub(crate) static PLAIN: Dialect = Dialect { name: "plain", content: b"{", ..OPE
 /// OpenAI's Responses.
 pub(crate) static RESPONSES: Dialect = Dialect {
     name: "responses",
-    request: fields::RESPONSES_REQUEST,
-    response: fields::RESPONSES,
+    request: &Table::of(fields::RESPONSES_REQUEST),
+    response: &Table::of(fields::RESPONSES),
     finishes: Finishes::Replace,
     content: b".delta\"",
     // Later events repeat what the deltas said.
@@ -111,29 +111,38 @@ pub(crate) static RESPONSES: Dialect = Dialect {
 /// OpenAI's images.
 pub(crate) static IMAGES: Dialect = Dialect {
     name: "images",
-    request: fields::IMAGES_REQUEST,
-    response: fields::IMAGES,
+    request: &Table::of(fields::IMAGES_REQUEST),
+    response: &Table::of(fields::IMAGES),
     content: b"b64_json",
     ..OPENAI
 };
 
 /// OpenAI's speech: the request's text is what is billed.
 pub(crate) static SPEECH: Dialect =
-    Dialect { name: "speech", request: fields::SPEECH_REQUEST, content: b"", ..OPENAI };
+    Dialect { name: "speech", request: &Table::of(fields::SPEECH_REQUEST), content: b"", ..OPENAI };
 
 /// OpenAI's transcriptions and translations.
-pub(crate) static TRANSCRIPTION: Dialect =
-    Dialect { name: "transcription", response: fields::TRANSCRIPTION, content: b"text", ..OPENAI };
+pub(crate) static TRANSCRIPTION: Dialect = Dialect {
+    name: "transcription",
+    response: &Table::of(fields::TRANSCRIPTION),
+    content: b"text",
+    ..OPENAI
+};
 
 /// The output file of OpenAI's batches: any of its calls, one a line.
-pub(crate) static BATCH_FILE: Dialect =
-    Dialect { name: "batch_file", request: &[], response: fields::BATCH_FILE, content: b"", ..OPENAI };
+pub(crate) static BATCH_FILE: Dialect = Dialect {
+    name: "batch_file",
+    request: &Table::of(&[]),
+    response: &Table::of(fields::BATCH_FILE),
+    content: b"",
+    ..OPENAI
+};
 
 /// The results of Anthropic's batches.
 pub(crate) static BATCH_MESSAGES: Dialect = Dialect {
     name: "batch_messages",
-    request: &[],
-    response: fields::BATCH_MESSAGES,
+    request: &Table::of(&[]),
+    response: &Table::of(fields::BATCH_MESSAGES),
     usage: UsageKind::Anthropic,
     errors: ErrorDialect::Anthropic,
     content: b"",
@@ -141,14 +150,19 @@ pub(crate) static BATCH_MESSAGES: Dialect = Dialect {
 };
 
 /// Mistral's OCR.
-pub(crate) static OCR: Dialect =
-    Dialect { name: "ocr", response: fields::OCR, usage: UsageKind::Pages, content: b"pages", ..OPENAI };
+pub(crate) static OCR: Dialect = Dialect {
+    name: "ocr",
+    response: &Table::of(fields::OCR),
+    usage: UsageKind::Pages,
+    content: b"pages",
+    ..OPENAI
+};
 
 /// Anthropic's Messages.
 pub(crate) static MESSAGES: Dialect = Dialect {
     name: "messages",
-    request: fields::MESSAGES_REQUEST,
-    response: fields::MESSAGES,
+    request: &Table::of(fields::MESSAGES_REQUEST),
+    response: &Table::of(fields::MESSAGES),
     usage: UsageKind::Anthropic,
     errors: ErrorDialect::Anthropic,
     content: b"content_block_delta",
@@ -159,8 +173,8 @@ pub(crate) static MESSAGES: Dialect = Dialect {
 /// Gemini's generateContent and streamGenerateContent.
 pub(crate) static GEMINI: Dialect = Dialect {
     name: "gemini",
-    request: fields::GEMINI_REQUEST,
-    response: fields::GEMINI,
+    request: &Table::of(fields::GEMINI_REQUEST),
+    response: &Table::of(fields::GEMINI),
     usage: UsageKind::Gemini,
     errors: ErrorDialect::Gemini,
     finishes: Finishes::Replace,
@@ -172,7 +186,7 @@ pub(crate) static GEMINI: Dialect = Dialect {
 /// Gemini's interactions.
 pub(crate) static INTERACTIONS: Dialect = Dialect {
     name: "interactions",
-    response: fields::INTERACTIONS,
+    response: &Table::of(fields::INTERACTIONS),
     usage: UsageKind::Interactions,
     errors: ErrorDialect::Gemini,
     finishes: Finishes::Replace,
@@ -184,7 +198,7 @@ pub(crate) static INTERACTIONS: Dialect = Dialect {
 /// Vertex's `:predict`.
 pub(crate) static PREDICT: Dialect = Dialect {
     name: "predict",
-    response: fields::PREDICT,
+    response: &Table::of(fields::PREDICT),
     usage: UsageKind::Bare,
     errors: ErrorDialect::Gemini,
     content: b"predictions",
@@ -194,8 +208,8 @@ pub(crate) static PREDICT: Dialect = Dialect {
 /// Bedrock's Converse.
 pub(crate) static CONVERSE: Dialect = Dialect {
     name: "converse",
-    request: fields::CONVERSE_REQUEST,
-    response: fields::CONVERSE,
+    request: &Table::of(fields::CONVERSE_REQUEST),
+    response: &Table::of(fields::CONVERSE),
     usage: UsageKind::Converse,
     errors: ErrorDialect::Bedrock,
     content: b"contentBlockDelta",
@@ -206,8 +220,8 @@ pub(crate) static CONVERSE: Dialect = Dialect {
 /// Bedrock's InvokeModel.
 pub(crate) static INVOKE: Dialect = Dialect {
     name: "invoke",
-    request: fields::INVOKE_REQUEST,
-    response: fields::INVOKE,
+    request: &Table::of(fields::INVOKE_REQUEST),
+    response: &Table::of(fields::INVOKE),
     usage: UsageKind::Invoke,
     errors: ErrorDialect::Bedrock,
     content: b"chunk",
@@ -218,7 +232,7 @@ pub(crate) static INVOKE: Dialect = Dialect {
 /// Cohere, both versions, and its rerank and embed.
 pub(crate) static COHERE: Dialect = Dialect {
     name: "cohere",
-    response: fields::COHERE,
+    response: &Table::of(fields::COHERE),
     usage: UsageKind::Cohere,
     errors: ErrorDialect::Cohere,
     content: b"text",
@@ -229,8 +243,8 @@ pub(crate) static COHERE: Dialect = Dialect {
 /// Ollama's own API.
 pub(crate) static OLLAMA: Dialect = Dialect {
     name: "ollama",
-    request: fields::OLLAMA_REQUEST,
-    response: fields::OLLAMA,
+    request: &Table::of(fields::OLLAMA_REQUEST),
+    response: &Table::of(fields::OLLAMA),
     usage: UsageKind::Bare,
     errors: ErrorDialect::Ollama,
     content: b"{",
@@ -241,8 +255,8 @@ pub(crate) static OLLAMA: Dialect = Dialect {
 /// A shape that the configuration describes: the wanted places come with the call.
 pub(crate) static CUSTOM: Dialect = Dialect {
     name: "custom",
-    request: fields::CUSTOM_REQUEST,
-    response: &[],
+    request: &Table::of(fields::CUSTOM_REQUEST),
+    response: &Table::of(&[]),
     usage: UsageKind::Bare,
     content: b"",
     texts: &["content", "text"],

@@ -167,8 +167,11 @@ impl RequestReader {
         self.padded = true;
         let promised = self.came.saturating_add(INJECTION_ROOM);
         let missing = promised.checked_sub(self.went).and_then(|missing| usize::try_from(missing).ok());
-        let mut bytes = changed.unwrap_or_else(|| chunk.to_vec());
-        bytes.resize(bytes.len().saturating_add(missing.unwrap_or_default()), b' ');
+        let went = changed.as_deref().unwrap_or(chunk);
+        let length = went.len().saturating_add(missing.unwrap_or_default());
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(went);
+        bytes.resize(length, b' ');
         Some(bytes)
     }
 

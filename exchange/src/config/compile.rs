@@ -11,6 +11,7 @@ use super::structs::from_struct;
 use crate::admin::Admin;
 use crate::agents::Agents;
 use crate::alerts::Alerts;
+use crate::bill::LastPrice;
 use crate::feed::FeedSource;
 use crate::guards::Guards;
 use crate::refresh::PolicyFile;
@@ -97,6 +98,7 @@ pub struct Rules {
     pub needs_route: bool,
     /// Whom requests called under these rules.
     pub(crate) targets: Targets,
+    pub(crate) last_price: LastPrice,
     /// Digest of the configuration, the record's `tollgate.config.version`.
     pub version: String,
     /// Digest of all prices, the record's `tollgate.price.version`.
@@ -320,6 +322,7 @@ impl Rules {
             tags,
             needs_route,
             targets: Targets::default(),
+            last_price: LastPrice::default(),
             version,
         })
     }

@@ -35,9 +35,34 @@ pub struct ReservationId {
     pub sequence: u64,
 }
 
+impl ReservationId {
+    /// What it prints, without formatting machinery: each call of a proxy writes one.
+    pub fn to_text(self) -> String {
+        let mut text = String::with_capacity(LONGEST_ID);
+        push_hex(&mut text, self.process);
+        text.push('-');
+        push_hex(&mut text, u64::from(self.worker));
+        text.push('-');
+        push_hex(&mut text, self.sequence);
+        text
+    }
+}
+
+/// Two numbers of 64 bits, one of 32, and two dashes.
+const LONGEST_ID: usize = 42;
+
+/// The number in hexadecimal, without leading zeros.
+fn push_hex(text: &mut String, number: u64) {
+    let digits = (u64::BITS.saturating_sub(number.leading_zeros())).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let nibble = number.checked_shr(place.saturating_mul(4)).unwrap_or_default() & 0xf;
+        text.extend(char::from_digit(nibble as u32, 16));
+    }
+}
+
 impl fmt::Display for ReservationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}-{:x}", self.process, self.worker, self.sequence)
+        f.write_str(&self.to_text())
     }
 }
 

@@ -58,7 +58,7 @@ impl Custom {
         let asked = wants([model])?.into_iter().chain(dialect::CUSTOM.request.iter().cloned()).collect();
         let told: Vec<Want> = wants(std::iter::once(model).chain(counts))?;
         refuse_overlap(&told)?;
-        Ok(Self { request: Wants::Own(asked), response: Wants::Own(told.into()), counts: shape.stream })
+        Ok(Self { request: Wants::own(asked), response: Wants::own(told), counts: shape.stream })
     }
 }
 

@@ -39,7 +39,7 @@ impl JsonReader {
         let mut wants = call.request_wants();
         let own = wants.len();
         if !pointers.wants().is_empty() {
-            wants = Wants::Own(wants.iter().chain(pointers.wants()).cloned().collect());
+            wants = Wants::own(wants.iter().chain(pointers.wants()).cloned().collect());
         }
         let state = State {
             wants: wants.clone(),

@@ -119,7 +119,7 @@ impl Places {
                 }
             }
         }
-        let wants = Wants::Own(wants.into());
+        let wants = Wants::own(wants);
         Self { wants, begins: 0, found: Vec::new(), containers: Vec::new(), end: None }
     }
 

@@ -7,10 +7,10 @@ use crate::field::Role;
 use crate::finds::Finds;
 use crate::report::Problem;
 use crate::stream::frames::{EventStream, Frame, Frames};
-use crate::stream::json_fields::{Root, Scanner, Want, want};
+use crate::stream::json_fields::{Root, Scanner, Table, want};
 
 /// InvokeModel packs the vendor's event into a text.
-static PACKED: &[Want] = &[want(Role::Payload, &["bytes"])];
+static PACKED: Table = Table::of(const { &[want(Role::Payload, &["bytes"])] });
 
 /// Reads an AWS event stream.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub(super) struct FrameReader {
 impl FrameReader {
     pub(super) fn new(dialect: &'static Dialect) -> Self {
         let packed = dialect.usage == UsageKind::Invoke;
-        let outer = if packed { PACKED } else { dialect.response };
-        let reader = |wants: &'static [Want]| (Scanner::new(wants, Root::Objects), Finds::new(wants));
+        let outer = if packed { &PACKED } else { dialect.response };
+        let reader = |wants: &'static Table| (Scanner::new(wants, Root::Objects), Finds::new(wants));
         let (scanner, finds) = reader(outer);
         Self { stream: EventStream::new(), scanner, finds, inner: packed.then(|| reader(dialect.response)) }
     }

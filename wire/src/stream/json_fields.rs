@@ -5,9 +5,11 @@
 //! is only counted. Memory is the depth of the longest path plus one captured value, up to a cap.
 
 mod skip;
+mod table;
 mod wants;
 
 use skip::Skip;
+pub(crate) use table::Table;
 pub(crate) use wants::{Content, Path, Root, Set, Sink, Want, Wants, indices, want};
 use wants::{bit, bits_below};
 
@@ -27,12 +29,6 @@ pub(crate) const DEEPEST: usize = 8;
 pub(crate) struct Scanner {
     wants: Wants,
     root: Root,
-    ends_at: [Set; DEEPEST],
-    /// The lengths of the keys that are wanted at each depth: most other keys differ in that already.
-    lengths_at: [Set; DEEPEST],
-    values: Set,
-    /// The wants that take no container.
-    scalars: Set,
     levels: Vec<Level>,
     state: State,
     /// What the value that comes next may be.
@@ -99,32 +95,9 @@ enum State {
 impl Scanner {
     /// A scanner for a table of at most 64 wants.
     pub(crate) fn new(wants: impl Into<Wants>, root: Root) -> Self {
-        let wants = wants.into();
-        let mut ends_at = [0; DEEPEST];
-        let mut lengths_at = [0; DEEPEST];
-        let (mut values, mut scalars) = (0, 0);
-        for (index, want) in wants.iter().enumerate() {
-            let last = want.path.len().checked_sub(1).and_then(|last| ends_at.get_mut(last));
-            if let Some(slot) = last {
-                *slot |= bit(index);
-            }
-            for (lengths, key) in lengths_at.iter_mut().zip(want.path.keys()) {
-                *lengths |= length_bit(key.len());
-            }
-            if !want.role.is_sight() {
-                values |= bit(index);
-            }
-            if want.role.is_scalar() {
-                scalars |= bit(index);
-            }
-        }
         Self {
-            wants,
+            wants: wants.into(),
             root,
-            ends_at,
-            lengths_at,
-            values,
-            scalars,
             levels: Vec::with_capacity(DEEPEST),
             state: State::Outside,
             next: Next::default(),
@@ -228,16 +201,14 @@ impl Scanner {
     }
 
     fn matching(&self, alive: Set, segment: usize, key: &[u8]) -> Next {
-        let segment_after = segment.saturating_add(1);
-        let lengths = self.lengths_at.get(segment).copied().unwrap_or_default();
-        if lengths & length_bit(key.len()) == 0 {
-            return Next { ends: 0, deeper: 0, segment: segment_after };
-        }
+        let index = &self.wants.table().index;
+        // Most other keys differ in their lengths already.
+        let alike = alive & index.of_length(segment, key.len());
         let fits = |want: &Want| want.path.key(segment).is_some_and(|wanted| wanted.as_bytes() == key);
-        let fitting = indices(alive).filter(|index| self.wants.get(*index).is_some_and(fits));
+        let fitting = indices(alike).filter(|index| self.wants.get(*index).is_some_and(fits));
         let found = fitting.fold(0, |found, index| found | bit(index));
-        let ends = found & self.ends_at.get(segment).copied().unwrap_or_default();
-        Next { ends, deeper: found & !ends, segment: segment_after }
+        let ends = found & index.ending_at(segment);
+        Next { ends, deeper: found & !ends, segment: segment.saturating_add(1) }
     }
 
     fn key<'a>(&mut self, rest: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
@@ -294,8 +265,9 @@ impl Scanner {
             sink.begins(next.ends, byte, at);
         }
         let container = matches!(byte, b'{' | b'[');
-        let refused = if container { self.scalars } else { 0 };
-        self.capture = next.ends & self.values & !refused;
+        let index = &self.wants.table().index;
+        let refused = if container { index.scalars } else { 0 };
+        self.capture = next.ends & index.values & !refused;
         self.buffer.clear();
         self.overflow = false;
         if container && self.capture == 0 && (next.ends | next.deeper) != 0 {
@@ -382,11 +354,6 @@ impl Scanner {
         self.state = State::Broken;
         self.malformed = true;
     }
-}
-
-/// Long keys share the last bit.
-fn length_bit(length: usize) -> Set {
-    bit(length.min(63))
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 use super::*;
 use crate::field::Role;
 
-static WANTS: &[Want] = &[
-    want(Role::Model, &["model"]),
-    want(Role::Usage, &["usage"]),
-    want(Role::Usage, &["message", "usage"]),
-    want(Role::Choice, &["choices", "*"]),
-    want(Role::Finish, &["choices", "*", "finish"]),
-    want(Role::Searches, &["a", "*", "*", "b"]),
-];
+static WANTS: Table = Table::of(
+    const {
+        &[
+            want(Role::Model, &["model"]),
+            want(Role::Usage, &["usage"]),
+            want(Role::Usage, &["message", "usage"]),
+            want(Role::Choice, &["choices", "*"]),
+            want(Role::Finish, &["choices", "*", "finish"]),
+            want(Role::Searches, &["a", "*", "*", "b"]),
+        ]
+    },
+);
 
 #[derive(Default, Debug, PartialEq, Clone)]
 struct Seen {
@@ -38,7 +42,7 @@ impl Sink for Seen {
 }
 
 fn scan(parts: &[&[u8]]) -> (Seen, bool) {
-    let (mut scanner, mut seen) = (Scanner::new(WANTS, Root::ObjectsOrArray), Seen::default());
+    let (mut scanner, mut seen) = (Scanner::new(&WANTS, Root::ObjectsOrArray), Seen::default());
     for part in parts {
         scanner.feed(part, &mut seen);
     }
@@ -124,7 +128,7 @@ fn anything_malformed_is_flagged_and_never_a_panic() {
 fn deep_nesting_costs_no_stack_and_long_values_no_memory() {
     let deep = format!("{{\"x\":{}{},\"model\":1}}", "[".repeat(200_000), "]".repeat(200_000));
     assert_eq!(scan(&[deep.as_bytes()]).0.values, [(0, "1".to_owned())]);
-    let mut scanner = Scanner::new(WANTS, Root::Objects);
+    let mut scanner = Scanner::new(&WANTS, Root::Objects);
     let mut seen = Seen::default();
     scanner.feed(b"{\"usage\":\"", &mut seen);
     for _ in 0..100 {

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::table::Table;
 use crate::field::Role;
 
 /// A set of wants: bit `i` is the want at index `i` of the table.
@@ -52,27 +53,40 @@ impl Path {
     }
 }
 
-/// A table of wants.
+/// The wants of one kind of document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
-    Fixed(&'static [Want]),
-    Own(Arc<[Want]>),
+    /// Known when this was compiled.
+    Fixed(&'static Table),
+    /// Out of a configuration.
+    Own(Arc<Table>),
+}
+
+impl Wants {
+    /// A table out of a configuration.
+    pub(crate) fn own(wants: Vec<Want>) -> Self {
+        Self::Own(Arc::new(Table::own(wants)))
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        match self {
+            Self::Fixed(table) => table,
+            Self::Own(table) => table,
+        }
+    }
 }
 
 impl Deref for Wants {
     type Target = [Want];
 
     fn deref(&self) -> &[Want] {
-        match self {
-            Self::Fixed(wants) => wants,
-            Self::Own(wants) => wants,
-        }
+        self.table()
     }
 }
 
-impl From<&'static [Want]> for Wants {
-    fn from(wants: &'static [Want]) -> Self {
-        Self::Fixed(wants)
+impl From<&'static Table> for Wants {
+    fn from(table: &'static Table) -> Self {
+        Self::Fixed(table)
     }
 }
 
@@ -108,7 +122,7 @@ pub(crate) enum Content {
     Filled,
 }
 
-pub(super) fn bit(index: usize) -> Set {
+pub(super) const fn bit(index: usize) -> Set {
     if index < 64 { 1 << index } else { 0 }
 }
 
