@@ -58,7 +58,8 @@ impl Batch {
 
 impl ReportedUsage {
     /// Adds another call's counts.
-    fn plus(&mut self, other: &Self) {
+    #[inline(never)]
+    pub(crate) fn plus(&mut self, other: &Self) {
         let pairs = [
             (&mut self.input, other.input),
             (&mut self.output, other.output),

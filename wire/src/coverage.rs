@@ -33,7 +33,7 @@ fn told(route: &Route) -> [&'static str; 3] {
             ["input (embeddings, rerank), where reported", "nothing", "moderations, which report nothing"]
         }
         "responses" => [
-            "input, cache reads and writes, output, reasoning; web search, file search, code interpreter; tier",
+            "input, cache reads and writes, output, reasoning; web search, file search, code interpreter, pictures that a tool made; tier",
             "nothing: usage comes with the last event",
             "background responses that are fetched later",
         ],
@@ -54,7 +54,7 @@ fn told(route: &Route) -> [&'static str; 3] {
             "-",
         ],
         "gemini" => [
-            "input with tool prompts, cached input, output with thoughts, audio, images, video; searches; tier",
+            "input with tool prompts, cached input, output with thoughts, audio, images, video; searches, as the model's generation bills them, and maps; tier",
             "`partial`: the counts of the last chunk",
             "-",
         ],

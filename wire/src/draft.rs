@@ -1,5 +1,7 @@
 //! A report in the making: what the documents of a response have said so far.
 
+mod tools;
+
 use tollgate_pricing::{Quantity, UnitKind};
 
 use crate::batch::Batch;
@@ -10,7 +12,7 @@ use crate::field::Role;
 use crate::finds::Finds;
 use crate::json::{Count, Value, unescape};
 use crate::providers::{self, Habit};
-use crate::report::{Problem, Problems, Reported, Source};
+use crate::report::{Part, Problem, Problems, Reported, Source};
 use crate::usage::{self, Overlay, Reading, ReportedUsage, plus};
 
 /// Names longer than this are no names.
@@ -43,6 +45,10 @@ pub(crate) struct Draft {
     bare: Option<Box<ReportedUsage>>,
     /// Things that are counted beside the usage.
     beside: Option<Box<ReportedUsage>>,
+    /// What pictures used that a server tool made: another model's, so another price's.
+    pictures: Option<Box<Part>>,
+    /// The path names a model of which a prompt costs one search, however many it makes.
+    one_search: bool,
     /// The texts, as long as no report of them has come, where they are to be counted.
     pub(crate) texts: Option<Box<Texts>>,
     pub(crate) documents: u64,
@@ -67,6 +73,8 @@ impl Draft {
             headers: None,
             bare: None,
             beside: None,
+            pictures: None,
+            one_search: call.path_model().is_some_and(usage::bills_one_search),
             texts: None,
             documents: 0,
             problems: Problems::default(),
@@ -89,9 +97,6 @@ impl Draft {
         {
             self.finishes.clear();
         }
-        if finds.has(Role::OutputType) || finds.has(Role::Searches) {
-            self.beside = None;
-        }
         if self.counts == StreamCounts::Last {
             self.forget_counts(finds);
         }
@@ -104,6 +109,9 @@ impl Draft {
                 .iter()
                 .filter(|(role, _)| *role == Role::StatusReason)
                 .for_each(|(role, raw)| self.take(role, raw));
+        }
+        if finds.has_any(tools::ROLES) {
+            self.count_tools(finds);
         }
         self.end_line();
     }
@@ -136,14 +144,6 @@ impl Draft {
             Role::Metrics => self.metrics = Some(raw.to_vec()),
             Role::InputCount | Role::OutputCount | Role::CacheReadCount | Role::ReasoningCount => {
                 self.add_bare(role, raw);
-            }
-            Role::OutputType => self.count_tool(name(raw)),
-            Role::Searches => {
-                let searches = Value::parse(raw).map(|value| value.list().len()).filter(|count| *count > 0);
-                self.add_beside(
-                    UnitKind::WebSearch,
-                    searches.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
-                );
             }
             Role::AudioSeconds => {
                 let seconds = Value::parse(raw).and_then(|value| value.decimal(&[]));
@@ -199,16 +199,6 @@ impl Draft {
         }
     }
 
-    fn count_tool(&mut self, kind: Option<String>) {
-        let unit = match kind.as_deref() {
-            Some("web_search_call") => UnitKind::WebSearch,
-            Some("file_search_call") => UnitKind::FileSearch,
-            Some("code_interpreter_call") => UnitKind::CodeExecution,
-            _ => return,
-        };
-        self.add_beside(unit, 1);
-    }
-
     fn add_beside(&mut self, unit: UnitKind, count: u64) {
         if let Some(quantity) = Quantity::from_whole(count).filter(|_| count > 0) {
             let _too_many = self.beside.get_or_insert_default().units.add(unit, quantity);
@@ -257,6 +247,16 @@ impl Draft {
         self.batch.is_none()
     }
 
+    /// Whether the first report of a stream has a count of the output already, which only the last one has whole.
+    pub(crate) fn begins_with_a_count(&self) -> bool {
+        let anthropic = || self.overlay.as_ref().is_some_and(|overlay| overlay.is_anthropic());
+        match self.dialect.usage {
+            UsageKind::Anthropic => true,
+            UsageKind::Invoke => self.metrics.is_none() && anthropic(),
+            _ => false,
+        }
+    }
+
     /// Whether the response has told how it ended.
     pub(crate) fn is_finished(&self) -> bool {
         !self.finishes.is_empty()
@@ -278,6 +278,7 @@ impl Draft {
                 reading.usage.units.set(unit, quantity);
             }
         }
+        self.bill_tools(&mut reading);
         reading.usage.check();
         if reading.usage.inconsistent {
             self.problems.add(Problem::Inconsistent);
@@ -350,6 +351,7 @@ impl Draft {
         let usage = &mut reading.usage;
         for habit in self.habits {
             match habit {
+                Habit::ReasoningApart | Habit::ReasoningApartForGoogle if reading.reasoning_added => {}
                 Habit::ReasoningApartForGoogle if !google => {}
                 Habit::ReasoningApart | Habit::ReasoningApartForGoogle => {
                     usage.output = plus(usage.output, usage.reasoning);

@@ -48,8 +48,18 @@ pub(crate) enum Role {
     Choice,
     /// The kind of an output item, by which calls of server tools are counted.
     OutputType,
+    /// What a server tool did, where several things have one kind of item: only a search is billed as one.
+    OutputAction,
+    /// How many web searches the provider itself counted.
+    SearchCount,
     /// The web searches that a response made.
     Searches,
+    /// A place on a map that an answer rests on.
+    MapPlace,
+    /// What pictures used that a server tool made.
+    ToolPictures,
+    /// The model that made them.
+    ToolModel,
     /// A count of input tokens that stands alone; several are added up.
     InputCount,
     /// A count of output tokens that stands alone; several are added up.
@@ -98,6 +108,14 @@ impl Role {
 
     /// Whether only its presence is asked for.
     pub(crate) const fn is_sight(self) -> bool {
-        matches!(self, Self::StreamOptions | Self::Error | Self::ChoiceList | Self::Choice | Self::Picture)
+        matches!(
+            self,
+            Self::StreamOptions
+                | Self::Error
+                | Self::ChoiceList
+                | Self::Choice
+                | Self::Picture
+                | Self::MapPlace
+        )
     }
 }

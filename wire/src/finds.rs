@@ -76,6 +76,11 @@ impl Finds {
         self.roles() & role.bit() != 0
     }
 
+    /// Whether something with one of these roles, as [`Role::bit`] has them, was found or seen.
+    pub(crate) fn has_any(&self, roles: u64) -> bool {
+        self.roles() & roles != 0
+    }
+
     /// All roles that were found or seen.
     fn roles(&self) -> u64 {
         let seen = indices(self.seen).filter_map(|index| self.wants.get(index));

@@ -6,4 +6,4 @@ mod value;
 
 pub(crate) use number::{Count, Decimal};
 pub(crate) use text::unescape;
-pub(crate) use value::{Value, ascii, bits};
+pub(crate) use value::{Value, ascii, bits, each_text};

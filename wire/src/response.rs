@@ -15,7 +15,7 @@ use memchr::memmem;
 
 use crate::End;
 use crate::call::{Call, ErrorDialect};
-use crate::dialect::{Dialect, UsageKind};
+use crate::dialect::Dialect;
 use crate::draft::{Draft, Whole};
 use crate::estimate::{CountTokens, Seen, Texts};
 use crate::inflate::{DecoderMemory, Fault, Inflater};
@@ -256,8 +256,7 @@ impl ResponseReader {
             }
             Body::Unknown | Body::Blank(_) | Body::Closed => {}
         }
-        // Anthropic's first event has a count already, but only the last one has them all.
-        let needs_end = self.dialect.usage == UsageKind::Anthropic && stream;
+        let needs_end = stream && self.draft.begins_with_a_count();
         let whole = self.draft.is_finished() || (complete && !needs_end);
         let mut reported = self.draft.into_reported(if whole { Whole::Yes } else { Whole::No });
         reported.stream = stream;

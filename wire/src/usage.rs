@@ -10,6 +10,7 @@ mod reading;
 use tollgate_pricing::{TokenCounts, TokenKind, Units};
 
 pub(crate) use anthropic::Overlay;
+pub(crate) use gemini::bills_one_search;
 pub(crate) use reading::Reading;
 
 use crate::json::Value;

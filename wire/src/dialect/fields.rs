@@ -2,8 +2,9 @@
 
 use crate::field::Role::{
     AudioSeconds, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize, IncludeUsage,
-    InputCount, MaxOutput, Metrics, Model, OutputCount, OutputType, Picture, Searches, Speed, SpokenText,
-    Status, StatusReason, Stream, StreamOptions, Tier, Usage,
+    InputCount, MapPlace, MaxOutput, Metrics, Model, OutputAction, OutputCount, OutputType, Picture,
+    SearchCount, Searches, Speed, SpokenText, Status, StatusReason, Stream, StreamOptions, Tier, ToolModel,
+    ToolPictures, Usage,
 };
 use crate::stream::json_fields::{Want, want};
 
@@ -47,6 +48,10 @@ pub(super) const RESPONSES: &[Want] = &[
     want(Status, &["status"]),
     want(StatusReason, &["incomplete_details", "reason"]),
     want(OutputType, &["output", "*", "type"]),
+    want(OutputAction, &["output", "*", "action", "type"]),
+    want(SearchCount, &["tool_usage", "web_search", "num_requests"]),
+    want(ToolPictures, &["tool_usage", "image_gen"]),
+    want(ToolModel, &["tools", "*", "model"]),
     want(Error, &["error"]),
     want(Id, &["response", "id"]),
     want(Model, &["response", "model"]),
@@ -55,6 +60,10 @@ pub(super) const RESPONSES: &[Want] = &[
     want(Status, &["response", "status"]),
     want(StatusReason, &["response", "incomplete_details", "reason"]),
     want(OutputType, &["response", "output", "*", "type"]),
+    want(OutputAction, &["response", "output", "*", "action", "type"]),
+    want(SearchCount, &["response", "tool_usage", "web_search", "num_requests"]),
+    want(ToolPictures, &["response", "tool_usage", "image_gen"]),
+    want(ToolModel, &["response", "tools", "*", "model"]),
     want(Error, &["response", "error"]),
 ];
 
@@ -129,12 +138,14 @@ pub(super) const GEMINI: &[Want] = &[
     want(Finish, &["candidates", "*", "finishReason"]),
     want(Finish, &["promptFeedback", "blockReason"]),
     want(Searches, &["candidates", "*", "groundingMetadata", "webSearchQueries"]),
+    want(MapPlace, &["candidates", "*", "groundingMetadata", "groundingChunks", "*", "maps"]),
     want(Error, &["error"]),
     want(Id, &["response", "responseId"]),
     want(Model, &["response", "modelVersion"]),
     want(Usage, &["response", "usageMetadata"]),
     want(Finish, &["response", "candidates", "*", "finishReason"]),
     want(Searches, &["response", "candidates", "*", "groundingMetadata", "webSearchQueries"]),
+    want(MapPlace, &["response", "candidates", "*", "groundingMetadata", "groundingChunks", "*", "maps"]),
 ];
 
 pub(super) const INTERACTIONS: &[Want] = &[

@@ -187,6 +187,18 @@ fn key(raw: &[u8]) -> Read<'_, Cow<'_, [u8]>> {
     Some((plain, rest))
 }
 
+/// Gives the texts of a flat list as they are written, escapes included.
+#[inline(never)]
+pub(crate) fn each_text<'a>(raw: &'a [u8], take: &mut dyn FnMut(&'a [u8])) {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'"', rest) {
+        let after = rest.get(at.saturating_add(1)..).unwrap_or_default();
+        let Some((Quoted::Plain(text) | Quoted::Escaped(text), tail)) = quoted(after) else { return };
+        take(text);
+        rest = tail;
+    }
+}
+
 /// What stands between two quotes.
 enum Quoted<'a> {
     Plain(&'a [u8]),

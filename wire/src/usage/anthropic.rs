@@ -53,7 +53,13 @@ impl Overlay {
         self.speed = text("speed").or(self.speed.take());
         let iterations = value.at(&["iterations"]).list();
         if !iterations.is_empty() {
-            self.iterations = iterations.iter().map(iteration).collect();
+            self.iterations.clear();
+            for iteration in iterations {
+                let mut tally = Tally::new(iteration);
+                let counts = Counts::of(&mut tally);
+                self.odd |= tally.odd;
+                self.iterations.push((iteration.text(&["model"]).map(str::to_owned), counts));
+            }
         }
     }
 
@@ -100,11 +106,6 @@ impl Overlay {
         }
         parts
     }
-}
-
-fn iteration(value: &Value<'_>) -> (Option<String>, Counts) {
-    let model = value.text(&["model"]).map(str::to_owned);
-    (model, Counts::of(&mut Tally::new(value)))
 }
 
 impl Counts {

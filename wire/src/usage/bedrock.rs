@@ -52,10 +52,13 @@ pub(crate) fn add_cached(reading: &mut Reading) {
     }
 }
 
+/// What is written to the cache for an hour, over all checkpoints.
 fn kept_for_an_hour(value: &Value<'_>) -> Option<u64> {
-    let entry = value.at(&["cacheDetails"]).list().iter().find(|entry| entry.text(&["ttl"]) == Some("1h"))?;
-    match entry.count(&["inputTokens"]) {
-        Count::Whole(count) => Some(count),
-        _ => None,
+    let mut sum = None;
+    for entry in value.at(&["cacheDetails"]).list() {
+        if let (Some("1h"), Count::Whole(count)) = (entry.text(&["ttl"]), entry.count(&["inputTokens"])) {
+            sum = plus(sum, Some(count));
+        }
     }
+    sum
 }

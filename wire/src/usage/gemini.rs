@@ -58,6 +58,13 @@ pub(super) fn read_interaction(value: &Value<'_>) -> Reading {
     reading
 }
 
+/// Whether a prompt to that model costs one search, however many it makes. Google's "Grounding with Google Search": Gemini 3 is
+/// billed by the search, "Gemini 2.5 or older models" by the prompt. The name may have a path before it.
+pub(crate) fn bills_one_search(model: &str) -> bool {
+    let name = model.rsplit_once('/').map_or(model, |(_, name)| name);
+    name.strip_prefix("gemini-").is_some_and(|generation| generation.starts_with(['1', '2']))
+}
+
 /// A kind of content that may have a rate of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Modality {
@@ -111,6 +118,7 @@ fn tier(value: &Value<'_>) -> Option<String> {
     let tier = match traffic {
         "ON_DEMAND" | "1" => "on_demand",
         "PROVISIONED_THROUGHPUT" | "2" => "provisioned",
+        "TRAFFIC_TYPE_UNSPECIFIED" | "0" => return None,
         other => return Some(other.trim_start_matches("ON_DEMAND_").to_ascii_lowercase()),
     };
     Some(tier.to_owned())

@@ -53,6 +53,8 @@ pub(super) fn read_plain(raw: &[u8]) -> Option<Reading> {
     plain::read(raw)
 }
 
+/// Not inlined: it is called from several places.
+#[inline(never)]
 pub(super) fn read(value: &Value<'_>) -> Reading {
     let mut reading = Reading::default();
     let mut tally = Tally::new(value);
@@ -143,6 +145,7 @@ fn settle_total(reading: &mut Reading, total: Option<u64>) {
     }
     if Some(beyond) == usage.reasoning {
         usage.output = plus(usage.output, usage.reasoning);
+        reading.reasoning_added = true;
     } else if Some(beyond) == usage.input_audio {
         usage.input = plus(usage.input, usage.input_audio);
     } else {

@@ -19,6 +19,8 @@ pub(crate) struct Reading {
     pub(crate) parts: Vec<Part>,
     /// What the total has beyond input and output, where nothing in the report explains it.
     pub(crate) unexplained: Option<u64>,
+    /// The total proved that reasoning is not in the reported output, and it was put there.
+    pub(crate) reasoning_added: bool,
 }
 
 /// Takes counts out of a value and remembers whether one of them was odd.
