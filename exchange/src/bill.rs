@@ -1,5 +1,6 @@
 //! What a call costs: the models that had a part in it, their quotes, and whose figure counts.
 
+mod instead;
 mod last;
 mod saved;
 

@@ -337,6 +337,7 @@ impl Exchange {
     /// The whole body that was held, and perhaps changed, on its way upstream; `Some` replaces it.
     pub fn release_body(&mut self, held: &[u8], end: End) -> Option<Vec<u8>> {
         self.probe = None;
+        self.outline(held);
         self.reader.feed(held, end)
     }
 
@@ -348,12 +349,19 @@ impl Exchange {
 
     /// Whether the request's body still has to be read.
     pub fn wants_request(&self) -> bool {
-        self.reader.wants_more()
+        self.reader.wants_more() || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more())
     }
 
     /// A piece of the request's body on its way upstream; `Some` replaces it.
     pub fn request_body(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
+        self.outline(chunk);
         self.reader.feed(chunk, end)
+    }
+
+    fn outline(&mut self, chunk: &[u8]) {
+        if let Some(outline) = &mut self.plan.outline {
+            outline.feed(chunk);
+        }
     }
 
     /// The response's head. The edits are for the client's eyes.

@@ -63,3 +63,4 @@ pub use tollgate_pricing::Refreshed;
 /// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.
 pub use tollgate_wire::PrintKey;
 pub use usage::{UsageBatch, Window};
+pub use waste::Wastes;

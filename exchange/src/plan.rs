@@ -9,7 +9,7 @@ use crate::reply::Refusal;
 use tollgate_policy::{Charge, Limits, Op, Otherwise, Quota, StoreRef};
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Action;
-use tollgate_wire::{End, INJECTION_ROOM, Injection, Rewrite};
+use tollgate_wire::{End, INJECTION_ROOM, Injection, OutlineReader, Rewrite};
 
 /// What admission makes of a call. Nothing in it costs anything for a call that no rule is about.
 #[derive(Debug, Default)]
@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub warning: Option<String>,
     /// What is remembered of it for rules about agents.
     pub watched: Option<Box<Watched>>,
+    /// Reads the request as it goes upstream, where waste is looked for.
+    pub outline: Option<Box<OutlineReader>>,
 }
 
 /// How full a counter is.
@@ -87,6 +89,9 @@ impl Exchange {
             self.plan.limits = Limits::on(&self.rules.limits, &self.facts());
         }
         self.plan.signed = head.signed();
+        if let Some(wastes) = &self.rules.waste {
+            self.plan.outline = wastes.reader(&self.facts());
+        }
     }
 
     /// Whether the request's model can still be replaced, and its answer be bounded.

@@ -6,10 +6,9 @@ use crate::bill::{Bill, region};
 use crate::config::Estimate;
 use crate::exchange::Exchange;
 use crate::guards::Guarded;
+use crate::waste::Wastes;
 use std::mem;
-use tollgate_policy::{
-    Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap, WasteRule,
-};
+use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
@@ -41,7 +40,7 @@ pub struct Aids<'a> {
     pub vocabulary: &'a dyn CountTokens,
     /// Whether results of a batch, told apart by this text, have not been counted yet. It is asked only about those.
     pub first_time: &'a dyn Fn(&str) -> bool,
-    /// What all workers share. It is asked only where a rule about agents is.
+    /// What all workers share. It is asked only where a rule about agents is, or waste is looked for.
     pub store: &'a dyn SharedStore,
     /// Whether it was the client that broke off. It is asked only of an answer that was cut, where waste is looked for.
     pub client_left: &'a dyn Fn() -> bool,
@@ -117,7 +116,7 @@ impl Exchange {
         let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
-        let wasted = |rule: &WasteRule| self.wasted(rule, &reported, &bill, &finish, aids);
+        let wasted = |wastes: &Wastes| self.wasted(wastes, &reported, &bill, &finish, aids);
         let waste = self.rules.waste.as_deref().map(wasted).unwrap_or_default();
         let mut record = self.record(&mut reported, finish.now);
         let usage = tollgate_policy::Usage {
@@ -146,7 +145,7 @@ impl Exchange {
         counts.unmetered = unread(&reported).map(|reason| (self.host().to_owned(), reason));
         counts.tag_conflicts = self.tags.conflicts().to_vec();
         counts.unbudgeted = self.plan.unbudgeted;
-        let unlimited = |rule: &WasteRule| self.has_no_output_limit(rule);
+        let unlimited = |wastes: &Wastes| self.has_no_output_limit(wastes);
         counts.unlimited_output = self.rules.waste.as_deref().is_some_and(unlimited);
         counts.absent_tags = self.tags.absent().map(str::to_owned).collect();
         if self.rules.guards.is_some() {

@@ -9,13 +9,18 @@ const KEY: &str = "tg/1/secret";
 
 /// Gives rules that look at what calls say the secret that all workers share. It is drawn only if a rule needs it.
 pub fn give_to(rules: &Rules) {
-    let Some(agents) = &rules.agents else { return };
-    match secret() {
-        Some(secret) => agents.set_print_key(PrintKey(secret)),
-        None => abi::log(
-            abi::Level::Warn,
-            "tollgate: the host gives no random bytes: `loops` and `retries` do not look at what calls say",
-        ),
+    if rules.agents.is_none() && rules.waste.is_none() {
+        return;
+    }
+    let Some(secret) = secret() else {
+        let text = "tollgate: the host gives no random bytes: `loops`, `retries` and `waste` do not look at what calls say";
+        return abi::log(abi::Level::Warn, text);
+    };
+    if let Some(agents) = &rules.agents {
+        agents.set_print_key(PrintKey(secret));
+    }
+    if let Some(wastes) = &rules.waste {
+        wastes.set_print_key(PrintKey(secret));
     }
 }
 

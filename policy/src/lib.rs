@@ -44,5 +44,5 @@ pub use routes::{
 pub use selector::{Facts, Pattern, RawSelector, Selector};
 pub use tags::{RawTag, Request, Required, Tag, TagRules, Tags, UNTAGGED, compile_tags, credential_digest};
 pub use then::Then;
-pub use waste::{WasteRule, compile_waste};
+pub use waste::{Said, WasteRule, compile_waste, said_before};
 pub use window::{Unit, Window, Zone, duration};

@@ -290,6 +290,12 @@ words! {
         #[default] Abandoned = "abandoned",
         /// The answer ended where its length was limited.
         CutByLength = "cut_by_length",
+        /// The same request, or a text to embed, was answered before.
+        Repeated = "repeated",
+        /// The request begins as an earlier one did, and the provider's cache did not serve that.
+        UncachedPrefix = "uncached_prefix",
+        /// Turns are sent along that are older than those to be kept.
+        History = "history",
     }
 }
 

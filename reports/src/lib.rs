@@ -41,6 +41,7 @@ pub mod spend;
 pub mod sums;
 pub mod table;
 pub mod verify;
+pub mod waste;
 pub mod whatif;
 pub mod workflows;
 pub mod zone;

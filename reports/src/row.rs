@@ -44,6 +44,8 @@ pub struct Row<'a> {
     pub saved_by_cache: Option<PicoUsd>,
     /// Lines of the cost; they add up to `usd`.
     pub lines: Vec<(Cow<'a, str>, PicoUsd)>,
+    /// What was of no use, by its reason; reasons overlap.
+    pub waste: Vec<(Cow<'a, str>, PicoUsd)>,
     /// Units other than tokens, as exact decimals.
     pub units: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Tag names and values.
@@ -84,6 +86,7 @@ impl Row<'_> {
             request_model: maybe(self.request_model),
             response_model: maybe(self.response_model),
             lines: self.lines.into_iter().map(|(name, amount)| (own(name), amount)).collect(),
+            waste: self.waste.into_iter().map(|(reason, amount)| (own(reason), amount)).collect(),
             units: pairs(self.units),
             tags: pairs(self.tags),
             rule: maybe(self.rule),

@@ -14,6 +14,7 @@ use crate::selection::Selection;
 use crate::sheet::{Cell, Chart, Document, Sheet};
 use crate::sums::{Sum, Sums};
 use crate::table::Table;
+use crate::waste::Wasted;
 use crate::workflows::Workflows;
 use crate::zone::{Range, Zone, day_text};
 
@@ -30,6 +31,7 @@ pub struct Spend {
     tables: Vec<(&'static str, String, Table)>,
     workflows: Option<Workflows>,
     movers: Option<Movers>,
+    waste: Wasted,
     missed: Missed,
 }
 
@@ -49,6 +51,7 @@ impl Spend {
             tables: tables.map(|(name, title, by)| (name, title.to_owned(), Table::new(by))).into(),
             workflows: Some(Workflows::new("workflow", "feature")),
             movers: Some(Movers::new(Dimension::Tag("feature".into()))),
+            waste: Wasted::new(tag("feature")),
             ..Self::empty(zone, selection)
         }
     }
@@ -60,6 +63,7 @@ impl Spend {
         let first = dimensions.iter().find(|dimension| !dimension.is_time()).cloned();
         Self {
             movers: first.map(Movers::new),
+            waste: Wasted::new(dimensions.clone()),
             tables: vec![("by", title, Table::new(dimensions))],
             ..Self::empty(zone, selection)
         }
@@ -74,6 +78,7 @@ impl Spend {
             tables: Vec::new(),
             workflows: None,
             movers: None,
+            waste: Wasted::new(Vec::new()),
             missed: Missed::default(),
         }
     }
@@ -100,6 +105,12 @@ impl Spend {
                 .map(|nanos| self.lens.zone().day(Timestamp::from_unix_nanos(nanos)))
         };
         Some((day(start)?, day(end.checked_sub(1)?)?))
+    }
+
+    /// How many local days there are from the first call to the last one.
+    fn days(&self) -> i64 {
+        let day = |time| self.lens.zone().day(time);
+        self.span.map_or(1, |(first, last)| day(last).saturating_sub(day(first)).saturating_add(1))
     }
 
     fn periods(&self) -> Option<Periods> {
@@ -146,6 +157,12 @@ impl Spend {
             }
         }
         self.add_workflows(&mut document);
+        if let Some(waste) = self.waste.sheet(self.total.cost.amount(), self.days()) {
+            document.sheets.push(waste);
+            document.notes.push(
+                "reasons of waste overlap and are not to be added up; calls whose cost is not known are not in it".into(),
+            );
+        }
         match (&self.movers, self.periods()) {
             (Some(movers), Some(periods)) => document.sheets.push(movers.sheet(periods)),
             (Some(_), None) if self.total.calls > 0 => {
@@ -237,6 +254,7 @@ impl Fold for Spend {
         for (_, _, table) in &mut self.tables {
             table.add(row, &mut self.lens);
         }
+        self.waste.add(row, &mut self.lens);
         self.workflows.iter_mut().for_each(|workflows| workflows.add(row));
         self.movers.iter_mut().for_each(|movers| movers.add(row, &mut self.lens));
     }
@@ -244,6 +262,7 @@ impl Fold for Spend {
     fn merge(&mut self, other: Self) {
         self.total.merge(&other.total);
         self.missed.merge(other.missed);
+        self.waste.merge(other.waste);
         let both = self.span.into_iter().chain(other.span);
         self.span = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         for ((_, _, table), (_, _, others)) in self.tables.iter_mut().zip(other.tables) {

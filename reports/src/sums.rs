@@ -39,7 +39,8 @@ impl Money {
         self.sum
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Adds another sum.
+    pub(crate) fn merge(&mut self, other: Self) {
         self.add(other.sum);
         self.too_large |= other.too_large;
     }

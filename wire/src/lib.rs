@@ -37,7 +37,7 @@ pub use pointer::{PointerError, Pointers};
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};
 pub use response::{Ended, ResponseHead, ResponseReader};
-pub use turns::{PrintKey, Turn, TurnReader};
+pub use turns::{Beginning, Outline, OutlineReader, PrintKey, Turn, TurnReader};
 pub use usage::ReportedUsage;
 
 /// Whether more of a body is to come.

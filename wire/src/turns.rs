@@ -4,6 +4,9 @@
 //! stay out of it; what a tool is asked for and what it answers counts as it stands.
 
 mod lexer;
+mod prefix;
+
+pub use prefix::{Beginning, Outline, OutlineReader};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};

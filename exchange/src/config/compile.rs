@@ -16,6 +16,7 @@ use crate::feed::FeedSource;
 use crate::guards::Guards;
 use crate::refresh::PolicyFile;
 use crate::target::Targets;
+use crate::waste::Wastes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -23,8 +24,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, GuardRule, LimitRule, MidStream, Object, Otherwise, QuotaRule, Required, RouteRule,
-    Selector, Store, TagRules, Tags, WasteRule, Watch, compile_guards, compile_limits, compile_loops,
-    compile_quotas, compile_retries, compile_routes, compile_tags, compile_waste,
+    Selector, Store, TagRules, Tags, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
+    compile_retries, compile_routes, compile_tags, compile_waste,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -64,7 +65,7 @@ pub struct Rules {
     /// What has a memory: rules about agents and retries.
     pub agents: Option<Box<Agents>>,
     /// How calls are looked at for waste, where the configuration asks for it.
-    pub waste: Option<Box<WasteRule>>,
+    pub waste: Option<Box<Wastes>>,
     /// What becomes of calls that ask what they would cost: refused, or told.
     pub dry_run: Otherwise,
     /// Stores outside this process.
@@ -268,8 +269,9 @@ impl Rules {
         let limits = compile_limits(&by_hand.limits, tags.names())?;
         let loops = compile_loops(&by_hand.loops, tags.names())?;
         let retries = compile_retries(&by_hand.retries, tags.names())?;
-        let waste = compile_waste(&by_hand.waste, tags.names())?.map(Box::new);
         let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let waste = compile_waste(&by_hand.waste, tags.names())?;
+        let waste = waste.map(|rule| Wastes::new(rule, &namespace));
         let guards = compile_guards(&by_hand.guards, tags.names())?;
         check_tags_of(&guards, &tags)?;
         let agents = Agents::new(loops, retries, &routes, &namespace);
@@ -282,7 +284,7 @@ impl Rules {
             || limits.iter().any(|l| l.when.needs_route())
             || guards.iter().any(|guard| guard.when.needs_route())
             || agents.as_ref().is_some_and(|agents| agents.needs_route())
-            || waste.as_ref().is_some_and(|waste| waste.when.needs_route())
+            || waste.as_ref().is_some_and(|waste| waste.rule.when.needs_route())
             || adjustments.iter().any(|a| a.when.needs_route());
         Ok(Self {
             namespace,

@@ -30,7 +30,7 @@ pub enum Field {
     UsageSource,
     Action,
     Stream,
-    Lines,
+    Amounts(Slot),
     Name(for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Cow<'a, str>),
     Text(for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Option<Cow<'a, str>>),
     Pairs(for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Pairs<'a>),
@@ -42,9 +42,12 @@ pub enum Field {
 }
 
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+type Amounts<'a> = Vec<(Cow<'a, str>, PicoUsd)>;
+/// Where a list of amounts goes.
+pub type Slot = for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Amounts<'a>;
 
 /// What reports read.
-const READ: [(&str, Field); 39] = [
+const READ: [(&str, Field); 40] = [
     ("tollgate.schema", Field::Schema),
     ("tollgate.id", Field::Id),
     ("tollgate.time", Field::Time),
@@ -74,7 +77,8 @@ const READ: [(&str, Field); 39] = [
     ("tollgate.cost.usd", Field::Usd(|row| &mut row.usd)),
     ("tollgate.cost.list_usd", Field::Usd(|row| &mut row.list_usd)),
     ("tollgate.cost.saved_by_cache_usd", Field::Usd(|row| &mut row.saved_by_cache)),
-    ("tollgate.cost.lines", Field::Lines),
+    ("tollgate.cost.lines", Field::Amounts(|row| &mut row.lines)),
+    ("tollgate.waste.usd", Field::Amounts(|row| &mut row.waste)),
     ("tollgate.tags", Field::Pairs(|row| &mut row.tags)),
     ("tollgate.decision.action", Field::Action),
     ("tollgate.decision.rule", Field::Text(|row| &mut row.rule)),
@@ -150,7 +154,7 @@ impl<'a> Draft<'a> {
             Field::UsageSource => row.usage_source = UsageSource::from_word(&value.text()?)?,
             Field::Action => row.action = Action::from_word(&value.text()?)?,
             Field::Stream => row.stream = Some(value.flag()?),
-            Field::Lines => row.lines = amounts(value)?,
+            Field::Amounts(slot) => *slot(row) = amounts(value)?,
             Field::Name(slot) => *slot(row) = value.text()?,
             Field::Text(slot) => *slot(row) = Some(value.text()?),
             Field::Pairs(slot) => *slot(row) = value.pairs()?,
@@ -162,9 +166,9 @@ impl<'a> Draft<'a> {
         Some(())
     }
 
-    /// Takes the lines of the cost.
-    pub fn put_lines(&mut self, lines: Vec<(Cow<'a, str>, PicoUsd)>) {
-        self.row.lines = lines;
+    /// Takes a list of amounts.
+    pub fn put_amounts(&mut self, slot: Slot, amounts: Amounts<'a>) {
+        *slot(&mut self.row) = amounts;
     }
 
     /// Whether it says what it was written by, as every record does.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Row;
 use super::cursor::Cursor;
-use super::draft::{Draft, Field, find, is_ours};
+use super::draft::{Draft, Field, Slot, find, is_ours};
 use super::json::DEPTH;
 use super::scalar::{Scalar, usd};
 
@@ -56,7 +56,7 @@ impl<'a> Search<'a> {
         }
         match field {
             Field::Unread => cursor.skip(),
-            Field::Lines => self.lines(cursor),
+            Field::Amounts(slot) => self.amounts(cursor, slot),
             _ => match cursor.scalar()? {
                 Scalar::Null => Some(()),
                 value => self.draft.put(field, value),
@@ -64,13 +64,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn lines(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
-        let mut lines = Vec::with_capacity(4);
+    fn amounts(&mut self, cursor: &mut Cursor<'a>, slot: Slot) -> Option<()> {
+        let mut amounts = Vec::with_capacity(4);
         cursor.members(|cursor, name| {
-            lines.push((Cow::Borrowed(name), usd(cursor.text()?)?));
+            amounts.push((Cow::Borrowed(name), usd(cursor.text()?)?));
             Some(())
         })?;
-        self.draft.put_lines(lines);
+        self.draft.put_amounts(slot, amounts);
         Some(())
     }
 }

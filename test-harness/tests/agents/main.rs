@@ -27,6 +27,7 @@ fn plugin() -> Value {
             {"name": "conversations", "per": ["conversation"], "max_same_turns": 100, "max_same_tool_calls": 100, "then": "alert"},
         ],
         "retries": {"max": 2},
+        "waste": {"per": ["team"], "keep_turns": 1, "min_cached_tokens": 1},
         "admin": {"token_sha256": TOKEN_SHA256},
         "emit": {"response_headers": true, "properties": ["cost_usd", "total_tokens"]},
     })
@@ -163,7 +164,7 @@ fn nothing_that_a_call_says_is_logged_counted_or_shown() {
     }
     assert_eq!(refused, 4, "two repetitions and two retries");
     std::thread::sleep(Duration::from_millis(1500));
-    for page in ["usage?by=model", "usage?by=workflow", "quotas", "inventory", ""] {
+    for page in ["usage?by=model", "usage?by=workflow", "waste?by=team", "quotas", "inventory", ""] {
         let request = Request {
             method: "GET".to_owned(),
             path: format!("/.tollgate/{page}"),
@@ -207,7 +208,7 @@ fn nothing_that_a_call_says_is_in_shared_data() {
     }
     host.pass(Duration::from_secs(3)).unwrap();
     let shared = host.shared_data();
-    for kind in ["/loops/", "/retries/", "tg/1/secret"] {
+    for kind in ["/loops/", "/retries/", "/said/", "/waste/", "tg/1/secret"] {
         assert!(shared.iter().any(|(key, _)| String::from_utf8_lossy(key).contains(kind)), "{kind} is there");
     }
     for (key, value) in shared {

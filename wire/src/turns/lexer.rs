@@ -65,6 +65,11 @@ impl Lexer {
         self.over && !self.broken
     }
 
+    /// Whether more may come that matters.
+    pub(super) fn wants_more(&self) -> bool {
+        !self.over && !self.broken
+    }
+
     /// Reads on.
     pub(super) fn feed(&mut self, chunk: &[u8], sink: &mut Sink<'_>) {
         let mut rest = chunk;
