@@ -1,22 +1,17 @@
-//! What a recorded call would cost with another model, at the catalogue's list prices.
+//! What a recorded call would cost with another model, at list prices.
 
-use tollgate_pricing::{Found, PicoUsd, Quantity, Situation, UnitKind, Units, Usage, catalogue, quote};
+use tollgate_pricing::{PicoUsd, Quantity, Situation, UnitKind, Units, Usage, quote};
 
 use crate::amount::scale;
 use crate::counts::disjoint;
+use crate::reprice::Book;
 use crate::row::Row;
-
-/// The model of a provider, in the catalogue. `model` alone is looked up at the row's own provider first.
-pub fn find(provider: &str, model: &str) -> Option<Found<'static>> {
-    let other = model.split_once('/').and_then(|(provider, model)| catalogue().find(provider, model));
-    other.or_else(|| catalogue().find(provider, model))
-}
 
 /// What the call costs with another model: the same tokens at its list price, lowered or raised as the call's own was.
 /// `None` if the model is unknown, has no price for something that was used, or nothing is known of what was used.
-pub fn with_model(row: &Row<'_>, model: &str) -> Option<PicoUsd> {
+pub fn with_model(row: &Row<'_>, model: &str, prices: &Book) -> Option<PicoUsd> {
     row.usd?;
-    let found = find(&row.provider, model)?;
+    let found = prices.find_elsewhere(&row.provider, model)?;
     let situation = Situation { time_unix_s: row.time.unix_seconds(), ..Situation::default() };
     let usage = Usage { tokens: disjoint(&row.tokens), units: units(row)? };
     let quote = quote(&found.card, &usage, &situation, &[]).ok().filter(|quote| quote.unpriced.is_empty())?;

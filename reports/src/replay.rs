@@ -33,8 +33,10 @@ pub struct Replay {
     store: Memory,
     lens: Lens,
     selection: Selection,
-    /// Other prices than those that applied.
-    prices: Option<Arc<Book>>,
+    /// What models cost.
+    prices: Arc<Book>,
+    /// Whether all calls are priced anew.
+    anew: bool,
     /// Calls that cannot be priced anew and keep their cost.
     unpriced: u64,
     calls: u64,
@@ -117,7 +119,8 @@ impl Replay {
             store: Memory::default(),
             lens,
             selection,
-            prices: None,
+            prices: Arc::new(Book::of_catalogue()),
+            anew: false,
             unpriced: 0,
             calls: 0,
             cost: Money::default(),
@@ -129,12 +132,13 @@ impl Replay {
 
     /// Prices calls anew, at these prices, before quotas count them.
     pub fn at(&mut self, prices: Arc<Book>) {
-        self.prices = Some(prices);
+        self.prices = prices;
+        self.anew = true;
     }
 
     /// What a call costs here.
     fn cost_of(&mut self, row: &Row<'_>) -> Option<PicoUsd> {
-        let anew = self.prices.as_ref().map_or(Ok(None), |prices| prices.cost(row));
+        let anew = if self.anew { self.prices.cost(row) } else { Ok(None) };
         anew.unwrap_or_else(|_| {
             self.unpriced = self.unpriced.saturating_add(1);
             None
@@ -202,12 +206,13 @@ impl Replay {
     }
 
     fn step(&mut self, rule: usize, step: &Do, row: &Row<'_>, usd: Option<PicoUsd>) {
+        let prices = Arc::clone(&self.prices);
         self.effects(rule, |effects| {
             let count = match step {
                 Do::Warn => &mut effects.warned,
                 Do::Downgrade { to } => {
-                    let saved =
-                        price::with_model(row, to).zip(usd).and_then(|(then, usd)| usd.checked_sub(then));
+                    let then = price::with_model(row, to, &prices);
+                    let saved = then.zip(usd).and_then(|(then, usd)| usd.checked_sub(then));
                     match saved {
                         Some(saved) => effects.saved.add(saved),
                         None => effects.unpriced = effects.unpriced.saturating_add(1),

@@ -1,21 +1,24 @@
 //! What past calls would have cost at other prices: those of the catalogue as it is now, or of a file in front of it.
 
+mod own;
 mod recompute;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_pricing::file::ProviderFile;
 use tollgate_pricing::{
-    Factor, Found, PicoUsd, PriceBook, Quantity, Quote, Refreshed, Situation, UnitKind, Units, Usage, quote,
+    Factor, Found, Override, PicoUsd, PriceBook, Quantity, Quote, Refreshed, Situation, UnitKind, Units,
+    Usage, quote,
 };
 use tollgate_record::{CostStatus, Part, Record};
 
 use crate::counts::disjoint;
 use crate::row::Row;
 
+pub use own::own_price;
 pub use recompute::Recomputed;
 
 /// Prices to try.
@@ -35,6 +38,8 @@ pub enum Unpriceable {
     UnknownModel(String),
     /// A unit that this version does not know, or a quantity that is none.
     Unit(String),
+    /// A class that was used and has no rate.
+    NoRate(&'static str),
     /// An adjustment that is no percentage.
     Adjustment(String),
     /// The amount does not fit.
@@ -62,6 +67,7 @@ impl fmt::Display for Unpriceable {
             Self::NoCost(status) => write!(f, "no cost by their status `{}`", status.as_str()),
             Self::UnknownModel(model) => write!(f, "unknown model `{model}`"),
             Self::Unit(unit) => write!(f, "unknown unit or quantity `{unit}`"),
+            Self::NoRate(class) => write!(f, "no rate for `{class}`"),
             Self::Adjustment(percent) => write!(f, "unknown adjustment `{percent}`"),
             Self::TooLarge => f.write_str("amount too large"),
             Self::NoRecord => f.write_str("no whole record in their line"),
@@ -86,6 +92,14 @@ impl Book {
     /// # Errors
     /// With the place of what is wrong.
     pub fn parse(json: &str) -> Result<Self, String> {
+        Self::of_catalogue().with_file(json)
+    }
+
+    /// The same with a file's prices before those of the catalogue.
+    ///
+    /// # Errors
+    /// With the place of what is wrong.
+    pub fn with_file(self, json: &str) -> Result<Self, String> {
         let is_list = json.trim_start().starts_with('[');
         let files: Vec<ProviderFile> = match is_list {
             true => serde_json::from_str(json),
@@ -93,7 +107,35 @@ impl Book {
         }
         .map_err(|error| error.to_string())?;
         let refreshed = Refreshed::new(&files).map_err(|error| format!("{}: {}", error.path, error.why))?;
-        Ok(Self::new(PriceBook::new(Vec::new()).refreshed(Arc::new(refreshed)), None))
+        Ok(Self { prices: self.prices.refreshed(Arc::new(refreshed)), ..self })
+    }
+
+    /// The catalogue with prices before it that stand in a line each: see [`own_price`].
+    ///
+    /// # Errors
+    /// The first line that is none, or a model that is named twice.
+    pub fn of_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let mut own: Vec<Override> = Vec::new();
+        let mut names = BTreeSet::new();
+        for line in lines {
+            let name = line.split_whitespace().next().unwrap_or_default();
+            if !names.insert(name) {
+                return Err(format!("`{name}` has two prices"));
+            }
+            own.push(own_price(line)?);
+        }
+        Ok(Self::new(PriceBook::new(own), None))
+    }
+
+    /// The price of a model of a provider.
+    pub fn find(&self, provider: &str, model: &str) -> Option<Found<'_>> {
+        self.prices.find(provider, model)
+    }
+
+    /// The same where the model may name another provider: `anthropic/claude-haiku-4-5`.
+    pub fn find_elsewhere(&self, provider: &str, model: &str) -> Option<Found<'_>> {
+        let other = model.split_once('/').and_then(|(provider, model)| self.find(provider, model));
+        other.or_else(|| self.find(provider, model))
     }
 
     /// What stands in a record as `tollgate.price.version` if it was priced with these prices.
@@ -114,7 +156,7 @@ impl Book {
         let record = record_of(&row.json).ok_or(Unpriceable::NoRecord)?;
         let priced = self.price(&record)?;
         match priced.unpriced.first() {
-            Some(class) => Err(Unpriceable::Unit((*class).to_owned())),
+            Some(class) => Err(Unpriceable::NoRate(class)),
             None => Ok(Some(priced.usd)),
         }
     }
@@ -151,12 +193,12 @@ impl Book {
         usage: &Usage,
         factors: &[Factor],
     ) -> Result<Quote, Unpriceable> {
-        let found = self.find(record, part.model.as_deref())?;
+        let found = self.find_served(record, part.model.as_deref())?;
         let situation = Situation { prompt_tokens: part.longest_prompt, ..situation(record) };
         quote(&found.card, usage, &situation, factors).map_err(|_| Unpriceable::TooLarge)
     }
 
-    fn find(&self, record: &Record, part: Option<&str>) -> Result<Found<'_>, Unpriceable> {
+    fn find_served(&self, record: &Record, part: Option<&str>) -> Result<Found<'_>, Unpriceable> {
         let served = part.or(record.response_model.as_deref());
         let stand_in = condition(record, "price_as").or(self.stand_in.as_deref());
         let names = [served, record.request_model.as_deref(), stand_in].into_iter().flatten();

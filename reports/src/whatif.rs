@@ -37,8 +37,10 @@ pub struct WhatIf {
     selection: Selection,
     volumes: Vec<Volume>,
     swaps: Vec<Swap>,
-    /// Other prices for all calls.
-    prices: Option<Arc<Book>>,
+    /// What models cost.
+    prices: Arc<Book>,
+    /// Whether all calls are priced anew.
+    anew: bool,
     groups: BTreeMap<(String, u64), Group>,
     /// Calls that cannot be priced anew, by reason: they keep their cost.
     unpriced: BTreeMap<String, u64>,
@@ -60,7 +62,8 @@ impl WhatIf {
             selection,
             volumes: Vec::new(),
             swaps: Vec::new(),
-            prices: None,
+            prices: Arc::new(Book::of_catalogue()),
+            anew: false,
             groups: BTreeMap::new(),
             unpriced: BTreeMap::new(),
         }
@@ -102,9 +105,10 @@ impl WhatIf {
         Ok(())
     }
 
-    /// Prices calls anew, at these prices. A call that another model is to serve has that model's list price in the catalogue.
+    /// Prices calls anew, at these prices, those included that another model is to serve.
     pub fn at(&mut self, prices: Arc<Book>) {
-        self.prices = Some(prices);
+        self.prices = prices;
+        self.anew = true;
     }
 
     /// The answer.
@@ -201,12 +205,12 @@ impl Fold for WhatIf {
             bits | u64::from(volume.filter.passes(row, lens)).wrapping_shl(u32::try_from(place).unwrap_or(63))
         });
         let swap = self.swaps.iter().find(|swap| swap.filter.passes(row, lens));
-        let after = match (swap, &self.prices) {
-            (Some(swap), _) => price::with_model(row, &swap.to)
+        let after = match swap {
+            Some(swap) => price::with_model(row, &swap.to, &self.prices)
                 .map(Some)
                 .ok_or_else(|| "the other model has no price for them, or theirs is not known".to_owned()),
-            (None, Some(prices)) => prices.cost(row).map_err(|why| why.to_string()),
-            (None, None) => Ok(None),
+            None if self.anew => self.prices.cost(row).map_err(|why| why.to_string()),
+            None => Ok(None),
         };
         let after = after.unwrap_or_else(|why| {
             keep(&mut self.unpriced, why, 1);
@@ -312,6 +316,17 @@ mod tests {
             ["gpt-4.1,1,2,2,2,0,0.0", "gpt-4.1-mini,1,2,0.4,0.8,0.4,100.0"]
         );
         assert_eq!(document.notes, ["1 calls keep their cost: no whole record in their line"]);
+    }
+
+    #[test]
+    fn another_model_may_have_a_price_of_ones_own() {
+        let mut whatif = WhatIf::new(Dimension::Model, Lens::default(), Selection::default());
+        whatif.at(Arc::new(Book::of_lines(["local/llama input=0.25"]).unwrap()));
+        whatif.model("gpt-4.1=local/llama").unwrap();
+        whatif.add(&call("a", "gpt-4.1", "1", "2"));
+        let rows = csv(&whatif.document().sheets[0]);
+        // The discount of one half stays.
+        assert_eq!(rows.lines().nth(1), Some("gpt-4.1,1,1,1,0.125,-0.875,-87.5"));
     }
 
     #[test]

@@ -54,6 +54,7 @@ function questionAsked() {
     return {
       models: linesOf('price-models'), input: valueOf('input'), cached: valueOf('cached'), written: valueOf('written'),
       output: valueOf('output'), calls: valueOf('calls'), at: Math.floor(Date.now() / 1000),
+      rates: linesOf('rates'), prices: own.text,
     };
   }
   const only = (kinds, id, read) => (kinds.includes(kind) ? { [id]: read(id) } : {});
@@ -61,6 +62,7 @@ function questionAsked() {
     kind, from: valueOf('from'), to: valueOf('to'), zone: zoneNamed(valueOf('zone')), choose: linesOf('choose'), line: valueOf('line'),
     ...only(['report', 'whatif', 'forecast'], 'by', valueOf),
     ...only(['whatif'], 'volume', linesOf), ...only(['whatif'], 'models', linesOf),
+    ...only(['whatif'], 'rates', linesOf), ...only(['whatif'], 'prices', () => own.text),
     ...only(['compare'], 'a', linesOf), ...only(['compare'], 'b', linesOf), ...only(['compare'], 'at', valueOf),
     ...only(['forecast'], 'days', valueOf), ...only(['forecast'], 'budget', valueOf),
   };

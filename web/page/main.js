@@ -59,13 +59,24 @@ form.addEventListener('change', (event) => {
 });
 field('cancel').addEventListener('click', () => engine.ask('stop'));
 field('choose-files').addEventListener('change', (event) => { takeFiles(event.target.files); event.target.value = ''; });
+field('prices-file').addEventListener('change', (event) => { takePrices(event.target.files[0]); event.target.value = ''; });
+field('prices-chosen').querySelector('button').addEventListener('click', () => { setPrices('', ''); field('prices-file').focus(); });
+field('list-prices').addEventListener('click', startFromListPrices);
 document.querySelectorAll('[data-keep]').forEach((button) => button.addEventListener('click', () => keepAs(button.dataset.keep)));
 
 // A file that misses the drop zone would replace the page.
 ['dragover', 'drop'].forEach((kind) => document.addEventListener(kind, (event) => event.preventDefault()));
-document.addEventListener('dragover', () => field('drop').classList.add('over'));
-['dragleave', 'drop'].forEach((kind) => document.addEventListener(kind, () => field('drop').classList.remove('over')));
-document.addEventListener('drop', (event) => takeFiles(event.dataTransfer.files));
+// Where no logs are asked for, what is dropped anywhere is a price file.
+const isForPrices = (event) => kindAsked() === 'price' || field('own').contains(event.target);
+const dropZones = [field('drop'), field('own')];
+document.addEventListener('dragover', (event) => dropZones.forEach((zone) => {
+  zone.classList.toggle('over', (zone === field('own')) === isForPrices(event));
+}));
+['dragleave', 'drop'].forEach((kind) => document.addEventListener(kind, () => dropZones.forEach((zone) => zone.classList.remove('over'))));
+document.addEventListener('drop', (event) => {
+  if (isForPrices(event)) takePrices(event.dataTransfer.files[0]);
+  else takeFiles(event.dataTransfer.files);
+});
 
 suggestInto('add-filter', 'choose');
 suggestInto('add-model', 'price-models');

@@ -84,6 +84,7 @@ const TASKS = {
   },
   read: async (task, tell) => keep(await read(task, tell)),
   price: async ({ question }) => keep(wasm_bindgen.price(JSON.stringify(question))),
+  rates: async ({ question }) => wasm_bindgen.rates(JSON.stringify(question)),
   spell: async ({ form, sheet }) => answer.spelled(form, sheet),
   stop: async () => { turn += 1; },
 };

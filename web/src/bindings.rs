@@ -68,6 +68,11 @@ pub fn price(question: &str) -> Result<JsAnswer, String> {
 }
 
 #[wasm_bindgen]
+pub fn rates(question: &str) -> Result<String, String> {
+    crate::rates(question)
+}
+
+#[wasm_bindgen]
 pub fn models() -> String {
     crate::models()
 }

@@ -7,12 +7,13 @@ mod answer;
 #[cfg(target_arch = "wasm32")]
 mod bindings;
 mod names;
+mod own;
 mod price;
 mod question;
 mod reading;
 
 pub use answer::Answer;
 pub use names::Names;
-pub use price::{models, price};
+pub use price::{models, price, rates};
 pub use question::Question;
 pub use reading::Reading;

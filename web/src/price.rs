@@ -1,13 +1,15 @@
 //! The price of a call: of one model or of several beside each other, at list price.
 
 use serde::Deserialize;
-use tollgate_pricing::{Found, PicoUsd, Quote, Situation, Usage, catalogue, quote};
+use tollgate_pricing::{Found, PicoUsd, Quote, Situation, TokenKind, Usage, catalogue, quote};
 use tollgate_record::{CivilDate, Tokens};
 use tollgate_reports::amount::{permille, scale};
 use tollgate_reports::counts::disjoint;
+use tollgate_reports::reprice::Book;
 use tollgate_reports::{Cell, Chart, Document, Sheet};
 
 use crate::answer::Answer;
+use crate::own;
 
 /// Days of a month, as the page says.
 const DAYS: u128 = 30;
@@ -28,6 +30,10 @@ struct Call {
     calls: String,
     /// When, in seconds of the epoch: some prices begin or end on a day.
     at: i64,
+    /// The text of a price file.
+    prices: String,
+    /// Prices of one's own, a line each.
+    rates: Vec<String>,
 }
 
 /// All models of the catalogue as a JSON array of `provider/model`.
@@ -43,24 +49,67 @@ pub fn models() -> String {
 /// # Errors
 /// A field that cannot be understood, by its name on the page.
 pub fn price(question: &str) -> Result<Answer, String> {
-    let call: Call = serde_json::from_str(question).map_err(|error| error.to_string())?;
+    let call = Call::parse(question)?;
     let usage = Usage { tokens: disjoint(&call.tokens()?), ..Usage::default() };
     let calls = u128::from(count("Calls a day", &call.calls)?.unwrap_or(1));
-    let models = call.models.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
-    let found = models.map(find).collect::<Result<Vec<_>, _>>()?;
-    if found.is_empty() {
-        return Err("Models: name at least one".into());
+    let own = own::book(&call.prices, &call.rates)?;
+    let has_own = own.is_some();
+    let book = own.unwrap_or_else(Book::of_catalogue);
+    let mut quotes = Vec::new();
+    for found in call.found(&book)? {
+        let quote = call.quote(&found, &usage)?;
+        quotes.push((found, quote));
     }
-    let situation = Situation { time_unix_s: call.at, ..Situation::default() };
-    let price = |found: Found<'static>| {
-        let quote = quote(&found.card, &usage, &situation, &[]);
-        quote.map(|quote| (found, quote)).map_err(|error| error.to_string())
-    };
-    let quotes = found.into_iter().map(price).collect::<Result<Vec<_>, _>>()?;
-    Ok(Answer { document: document(quotes, calls), ..Answer::default() })
+    let mut document = document(quotes, calls);
+    document.notes.push(where_from(has_own));
+    Ok(Answer { document, ..Answer::default() })
 }
 
+/// Tokens by which a rate is told: few enough for the lowest tier, and enough for rates of nine decimals.
+const PROBE: u64 = 1_000;
+
+/// The list prices of the models as lines to be changed, `openai/gpt-4.1 input=2 cache_read=0.5 output=8`. What depends on
+/// more than the class of the tokens is that of a short call.
+///
+/// # Errors
+/// A field that cannot be understood, by its name on the page.
+pub fn rates(question: &str) -> Result<String, String> {
+    let call = Call::parse(question)?;
+    let book = Book::of_catalogue();
+    let lines = call.found(&book)?.into_iter().map(|found| {
+        let of = |kind: TokenKind| {
+            let mut usage = Usage::default();
+            usage.tokens.set(kind, PROBE);
+            let quote = call.quote(&found, &usage).ok().filter(|quote| quote.unpriced.is_empty())?;
+            let million = scale(quote.total, 1_000_000, PROBE.into())?;
+            Some(format!(" {}={million}", kind.name()))
+        };
+        let rates: String = OFFERED.into_iter().filter_map(of).collect();
+        format!("{}/{}{rates}", found.provider, found.name)
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The classes that offers are about.
+const OFFERED: [TokenKind; 4] =
+    [TokenKind::Input, TokenKind::CacheRead, TokenKind::CacheWrite, TokenKind::Output];
+
 impl Call {
+    fn parse(question: &str) -> Result<Self, String> {
+        serde_json::from_str(question).map_err(|error| error.to_string())
+    }
+
+    fn found<'b>(&self, book: &'b Book) -> Result<Vec<Found<'b>>, String> {
+        let models = self.models.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        let found = models.map(|name| find(book, name)).collect::<Result<Vec<_>, _>>()?;
+        if found.is_empty() { Err("Models: name at least one".into()) } else { Ok(found) }
+    }
+
+    fn quote(&self, found: &Found<'_>, usage: &Usage) -> Result<Quote, String> {
+        let situation = Situation { time_unix_s: self.at, ..Situation::default() };
+        quote(&found.card, usage, &situation, &[]).map_err(|error| error.to_string())
+    }
+
     fn tokens(&self) -> Result<Tokens, String> {
         let tokens = Tokens {
             input: count("Input tokens", &self.input)?,
@@ -92,12 +141,23 @@ fn count(label: &str, text: &str) -> Result<Option<u64>, String> {
     number.map(Some).ok_or_else(|| format!("{label}: `{}` is no whole number up to 10¹²", text.trim()))
 }
 
-fn find(name: &str) -> Result<Found<'static>, String> {
-    let found = name.split_once('/').and_then(|(provider, model)| catalogue().find(provider, model));
-    found.ok_or_else(|| format!("Models: `{name}` is not in the catalogue, expected one like openai/gpt-4.1"))
+fn find<'b>(book: &'b Book, name: &str) -> Result<Found<'b>, String> {
+    let found = name.split_once('/').and_then(|(provider, model)| book.find(provider, model));
+    found.ok_or_else(|| {
+        format!("Models: `{name}` is not in the catalogue, expected one like openai/gpt-4.1, or a price of its own")
+    })
 }
 
-fn document(mut quotes: Vec<(Found<'static>, Quote)>, calls: u128) -> Document {
+/// What the prices are.
+fn where_from(has_own: bool) -> String {
+    let first = if has_own { "prices of your own, and for the rest " } else { "" };
+    let version = catalogue().version();
+    format!(
+        "{first}list prices of the catalogue {version} that this page was built with: discounts are not in them"
+    )
+}
+
+fn document(mut quotes: Vec<(Found<'_>, Quote)>, calls: u128) -> Document {
     quotes.sort_by_key(|(_, quote)| quote.total);
     let times = |amount: PicoUsd, calls: u128| Cell::usd(scale(amount, calls, 1));
     let mut sums = Sheet::new("models", "By model").texts(["provider", "model"]).numbers([
@@ -129,10 +189,6 @@ fn document(mut quotes: Vec<(Found<'static>, Quote)>, calls: u128) -> Document {
     let facts = quotes.first().map(|(found, quote)| {
         format!("a call of {}/{} costs {} USD", found.provider, found.name, quote.total)
     });
-    notes.push(format!(
-        "list prices of the catalogue {} that this page was built with: discounts of yours are not in them",
-        catalogue().version()
-    ));
     Document {
         title: "Price of a call".into(),
         facts: facts.into_iter().collect(),
@@ -149,8 +205,9 @@ fn notes_on(found: &Found<'_>, quote: &Quote) -> Vec<String> {
         let date = CivilDate::from_unix_days(day.into());
         format!("{name} is taken away on {:04}-{:02}-{:02}", date.year, date.month, date.day)
     });
+    let own = found.own.then(|| format!("{name} has a price of your own"));
     let free = found.card.is_free().then(|| format!("{name} is free"));
-    unpriced.into_iter().chain(retires).chain(free).collect()
+    unpriced.into_iter().chain(own).chain(retires).chain(free).collect()
 }
 
 #[cfg(test)]
@@ -180,8 +237,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_priced_is_refused_by_the_name_of_its_field() {
-        let no_such =
-            "Models: `openai/nobody-knows` is not in the catalogue, expected one like openai/gpt-4.1";
+        let no_such = "Models: `openai/nobody-knows` is not in the catalogue, expected one like openai/gpt-4.1, or a price of its own";
         check(r#"{"models":["openai/nobody-knows"]}"#, Err(no_such));
         check(r#"{"models":[" "]}"#, Err("Models: name at least one"));
         check(r#"{"input":"many"}"#, Err("Input tokens: `many` is no whole number up to 10¹²"));
@@ -198,11 +254,54 @@ mod tests {
     }
 
     #[test]
+    fn prices_of_ones_own_go_first() {
+        let call = |more: &str| {
+            format!(r#"{{"models":["openai/gpt-4.1","local/llama"],"input":"1000","output":"1",{more}}}"#)
+        };
+        let own = call(r#""rates":["openai/gpt-4.1 input=1.50","","local/llama input=0.2 output=1"]"#);
+        check(&own, Ok("openai,gpt-4.1,input,0.0015,100.0"));
+        check(&own, Ok("local,llama,input,0.0002,99.5"));
+        let notes = price(&own).unwrap().document.notes.join("\n");
+        assert!(notes.contains("openai/gpt-4.1 has no price for output"), "{notes}");
+        assert!(notes.contains("openai/gpt-4.1 has a price of your own"), "{notes}");
+        let file = r#""prices":"{\"provider\":\"openai\",\"models\":[{\"name\":\"gpt-4.1\",\"source\":\"an offer\",\"checked\":\"2026-11-21\",\"lists\":[{\"rates\":{\"input\":\"1\"}}]}]}""#;
+        check(
+            &call(&format!(r#"{file},"rates":["local/llama input=1"]"#)),
+            Ok("openai,gpt-4.1,input,0.001,100.0"),
+        );
+        check(
+            &call(r#""rates":["local/llama"]"#),
+            Err(
+                "Prices: `local/llama`: it names no price, expected a line like openai/gpt-4.1 input=1.50 output=6",
+            ),
+        );
+    }
+
+    #[test]
+    fn list_prices_can_be_started_from() {
+        let lines =
+            rates(r#"{"models":["openai/gpt-4.1","anthropic/claude-haiku-4-5"],"at":1795000000}"#).unwrap();
+        assert_eq!(
+            lines,
+            "openai/gpt-4.1 input=2 cache_read=0.5 cache_write=2 output=8\nanthropic/claude-haiku-4-5 input=1 cache_read=0.1 cache_write=1.25 output=5"
+        );
+        // What was not changed costs what it cost.
+        let question = |rates: &str| {
+            let call = r#""input":"1200","cached":"1000","output":"300","at":1795000000"#;
+            let rates = serde_json::to_string(&rates.lines().collect::<Vec<_>>()).unwrap();
+            format!(r#"{{"models":["openai/gpt-4.1","anthropic/claude-haiku-4-5"],{call},"rates":{rates}}}"#)
+        };
+        let csv = |rates| price(&question(rates)).unwrap().spelled("csv", "lines").unwrap();
+        assert_eq!(csv(&lines), csv(""));
+    }
+
+    #[test]
     fn every_model_that_is_suggested_can_be_priced() {
         let names: Vec<String> = serde_json::from_str(&models()).unwrap();
         assert!(names.len() > 1000, "{}", names.len());
+        let book = Book::of_catalogue();
         for name in &names {
-            let found = find(name).unwrap();
+            let found = find(&book, name).unwrap();
             assert_eq!(format!("{}/{}", found.provider, found.name), *name);
         }
     }

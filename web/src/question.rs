@@ -11,6 +11,8 @@ use tollgate_reports::verify::Verify;
 use tollgate_reports::whatif::WhatIf;
 use tollgate_reports::{Dimension, Document, Fold, Form, Journal, Lens, Range, Row, Selection, Zone};
 
+use crate::own;
+
 /// Nothing is known of what comes after a year.
 const MAX_DAYS: usize = 366;
 
@@ -29,6 +31,10 @@ pub struct Question {
     by: String,
     volume: Vec<String>,
     models: Vec<String>,
+    /// The text of a price file.
+    prices: String,
+    /// Prices of one's own, a line each.
+    rates: Vec<String>,
     a: Vec<String>,
     b: Vec<String>,
     at: String,
@@ -157,9 +163,11 @@ impl Question {
         let by = self.by_one()?.unwrap_or_else(|| Dimension::parse("feature"));
         let mut whatif = WhatIf::new(by, lens, selection);
         let (volume, models) = (given(&self.volume), given(&self.models));
-        if volume.is_empty() && models.is_empty() {
-            return Err("Nothing changes: say how many calls, or which other model".into());
+        let prices = own::book(&self.prices, &self.rates)?;
+        if volume.is_empty() && models.is_empty() && prices.is_none() {
+            return Err("Nothing changes: say how many calls, which other model, or what it costs".into());
         }
+        prices.into_iter().for_each(|prices| whatif.at(Arc::new(prices)));
         for text in volume {
             whatif.volume(text).map_err(|why| format!("Calls: {why}"))?;
         }

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import sys
 import threading
 
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 PAGE, LOG, BIG_LOG, FOLDER = map(pathlib.Path, sys.argv[1:5])
+OFFER = FOLDER / "offer.json"
 KINDS = ["report", "whatif", "compare", "forecast", "verify", "price"]
 
 
@@ -83,6 +85,7 @@ def questions(page):
             page.fill(f"#q-{name}", value)
         answer(page)
         keep(page, "Keep as JSON", f"{kind}.json")
+    own_prices(page)
     choose(page, "verify")
     answer(page)
     expect(page.locator("#q-tables")).to_contain_text("lines missing")
@@ -92,6 +95,40 @@ def questions(page):
     answer(page)
     expect(page.locator("#models")).to_be_attached()
     assert page.locator("#q-tables tbody tr").count() >= 6, "three models, two lines each"
+
+
+def own_prices(page):
+    """What if all calls cost what a line and a file say; then the same prices for one call."""
+    choose(page, "whatif")
+    page.fill("#q-volume", "")
+    page.fill("#q-models", "gpt-4.1-mini=local/llama")
+    page.get_by_text("Prices of your own").click()
+    page.fill("#q-rates", "local/llama input=0.10 output=0.20")
+    page.set_input_files("#q-prices-file", OFFER)
+    expect(page.locator("#q-prices-chosen")).to_contain_text("offer.json")
+    answer(page)
+    keep(page, "Keep as JSON", "own.json")
+    choose(page, "price")
+    page.fill("#q-price-models", "openai/gpt-4.1\nlocal/llama")
+    page.get_by_role("button", name="Start from list prices").click()
+    expect(page.locator("#q-rates")).to_have_value("local/llama input=0.10 output=0.20\nopenai/gpt-4.1 input=2 cache_read=0.5 cache_write=2 output=8")
+    answer(page)
+    expect(page.locator("#q-tables")).to_contain_text("local/llama has a price of your own")
+    page.fill("#q-rates", "openai/gpt-4.1 inptu=1")
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator("#q-failed")).to_contain_text("Prices: `openai/gpt-4.1 inptu=1`: unknown class")
+    page.fill("#q-rates", "")
+    page.get_by_role("button", name="Leave out offer.json").click()
+    expect(page.locator("#q-prices-chosen")).to_be_hidden()
+    expect(page.locator("#q-prices-file")).to_be_focused()
+    # A drop of the price calculator is a price file wherever it lands.
+    page.evaluate("""() => { const drop = new Event('drop', {bubbles: true, cancelable: true});
+        drop.dataTransfer = {files: [new File(['{'], 'half.json')]}; document.body.dispatchEvent(drop); }""")
+    expect(page.locator("#q-prices-chosen")).to_contain_text("half.json")
+    page.get_by_role("button", name="Answer").click()
+    expect(page.locator("#q-failed")).to_contain_text("Price file: EOF while parsing")
+    page.get_by_role("button", name="Leave out half.json").click()
+    page.fill("#q-price-models", "openai/gpt-4.1\nanthropic/claude-haiku-4-5")
 
 
 def mistakes(page):
@@ -110,15 +147,21 @@ def by_keyboard_alone(context):
         page.keyboard.press("ArrowRight")
     assert page.evaluate("new FormData(document.getElementById('q-ask')).get('kind')") == "price"
     reached = set()
-    for _ in range(12):
+    for _ in range(16):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-        if "Answer" in reached:
+        here = page.evaluate("document.activeElement.id || document.activeElement.textContent")
+        reached.add(here)
+        if here == "Prices of your own":
+            page.keyboard.press("Enter")
+        if here == "q-rates":
+            page.keyboard.type("openai/gpt-4.1 input=1 output=2")
+        if here == "Answer":
             break
-    assert {"q-price-models", "q-input", "q-output", "Answer"} <= reached, reached
+    assert {"q-price-models", "q-input", "q-output", "q-rates", "q-list-prices", "q-prices-file", "Answer"} <= reached, reached
     page.keyboard.press("Enter")
     settled(page)
     expect(page.locator("#q-answer-title")).to_have_text("Price of a call")
+    expect(page.locator("#q-tables")).to_contain_text("openai/gpt-4.1 has a price of your own")
     page.close()
 
 
@@ -181,9 +224,12 @@ def looked_at(browser):
         assert wider <= 0, f"{name}: the page is {wider} wider than the window"
         page.screenshot(path=FOLDER / f"page-report-{name}.png", full_page=True)
         accessible(page, f"{name}, report with its answer")
+        page.evaluate("field('own').open = true")
         for kind in KINDS if name == "light-1280" else ["price"]:
             choose(page, kind)
             accessible(page, f"{name}, {kind}")
+        page.get_by_role("button", name="Start from list prices").click()
+        expect(page.locator("#q-rates")).to_have_value(re.compile("claude"))
         answer(page)
         page.screenshot(path=FOLDER / f"page-price-{name}.png", full_page=True)
         context.close()

@@ -54,6 +54,10 @@ fn check(folder: &Path, file: &str, args: &[&str]) {
     );
 }
 
+/// Prices that somebody offers.
+const OFFER: &str = r#"{"provider": "openai", "models": [{"name": "gpt-4.1", "source": "an offer", "checked": "2026-11-21",
+  "lists": [{"rates": {"input": "1.50", "cache_read": "0.40", "output": "6"}}]}]}"#;
+
 #[test]
 fn the_page_answers_as_the_command_line_does() {
     let (Some(page), Some(chromium), Some(playwright)) =
@@ -68,6 +72,8 @@ fn the_page_answers_as_the_command_line_does() {
     let bytes =
         std::env::var("TOLLGATE_PAGE_BYTES").ok().map(|text| text.parse().expect("a number of bytes"));
     write_log(&big, bytes.unwrap_or(60_000_000));
+    let offer = folder.join("offer.json");
+    fs::write(&offer, OFFER).expect("the price file is written");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page.py");
     let mut person = Command::new("python3");
     person
@@ -91,6 +97,9 @@ fn the_page_answers_as_the_command_line_does() {
     );
     let whatif = ["whatif", &log, "--volume", "team=search:2", "--model", "gpt-4.1=gpt-4.1-mini"];
     check(&folder, "whatif.json", &[&whatif[..], &json].concat());
+    let own = ["--model", "gpt-4.1-mini=local/llama", "--rate", "local/llama input=0.10 output=0.20"];
+    let offer = offer.to_string_lossy();
+    check(&folder, "own.json", &[&["whatif", &log, "--prices", &offer], &own[..], &json].concat());
     let compare = ["compare", &log, "--a", "team=search", "--b", "team=support"];
     check(&folder, "compare.json", &[&compare[..], &json].concat());
     check(&folder, "forecast.json", &[&["forecast", &log, "--days", "14"], &json[..]].concat());

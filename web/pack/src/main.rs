@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 /// The scripts of the page, in this order in one element.
-const SCRIPTS: [&str; 5] = ["engine.js", "zone.js", "form.js", "view.js", "main.js"];
+const SCRIPTS: [&str; 6] = ["engine.js", "zone.js", "form.js", "own.js", "view.js", "main.js"];
 
 fn main() -> ExitCode {
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();

@@ -17,10 +17,7 @@ pub const REPLAY: Command = Command {
     help: "what the quotas of a configuration would have refused, warned of or sent to a cheaper model\n\
            The file is a configuration of the filter, as JSON; its quotas count the past calls as the filter would.",
     options: &[
-        &[
-            Opt::new("--config", "FILE", "the configuration to try"),
-            Opt::new("--prices", "FILE", tries::PRICES),
-        ],
+        &[Opt::new("--config", "FILE", "the configuration to try"), tries::PRICES, tries::RATE],
         LOGS,
         OUTPUT,
     ],

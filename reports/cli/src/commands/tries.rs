@@ -15,7 +15,7 @@ use crate::run;
 
 pub const WHATIF: Command = Command {
     name: "whatif",
-    usage: "whatif LOG... [--volume ...] [--model ...] [--prices FILE]",
+    usage: "whatif LOG... [--volume ...] [--model ...] [--prices FILE] [--rate LINE]",
     help: "what calls would cost if there were more of them, with another model, or at other prices\n\
            tollgate whatif access.log --volume feature=answers:2 --model gpt-4.1=gpt-4.1-mini --by feature",
     options: &[
@@ -30,7 +30,8 @@ pub const WHATIF: Command = Command {
                 "A=[PROVIDER/]B",
                 "the same tokens with model B at list price, and the discount that A had",
             ),
-            Opt::new("--prices", "FILE", PRICES),
+            PRICES,
+            RATE,
             Opt::new("--by", "NAME", "what to show it by (default feature)"),
         ],
         LOGS,
@@ -39,14 +40,28 @@ pub const WHATIF: Command = Command {
     run: whatif,
 };
 
-/// What `--prices` is, here and of `replay`.
-pub const PRICES: &str = "price calls anew: at the prices of this file, of the form of pricing.refresh, and those of the catalogue";
+/// Here and of `replay`.
+pub const PRICES: Opt = Opt::new(
+    "--prices",
+    "FILE",
+    "price calls anew: at the prices of this file, of the form of pricing.refresh, and those of the catalogue",
+);
+pub const RATE: Opt = Opt::new(
+    "--rate",
+    "LINE",
+    "the same with a price in a line: \"openai/gpt-4.1 input=1.50 cache_read=0.40 output=6\"; goes before the file",
+);
 
-/// The prices of the file that `--prices` names.
+/// The prices that `--prices` and `--rate` name.
 pub fn prices(args: &Args) -> Result<Option<Arc<Book>>, Failure> {
-    let Some(path) = args.value("--prices") else { return Ok(None) };
-    let book = Book::parse(&args.text_of("--prices")?);
-    book.map(Arc::new).map(Some).map_err(|why| Failure::Usage(format!("`{path}`: {why}")))
+    if !args.has("--prices") && !args.has("--rate") {
+        return Ok(None);
+    }
+    let own = Book::of_lines(args.values("--rate"));
+    let own = own.map_err(|why| Failure::Usage(format!("`--rate`: {why}")))?;
+    let Some(path) = args.value("--prices") else { return Ok(Some(Arc::new(own))) };
+    let all = own.with_file(&args.text_of("--prices")?);
+    all.map(Arc::new).map(Some).map_err(|why| Failure::Usage(format!("`{path}`: {why}")))
 }
 
 pub const COMPARE: Command = Command {
@@ -79,8 +94,10 @@ fn whatif(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(prices) = prices(args)? {
         whatif.at(prices);
     }
-    if !["--volume", "--model", "--prices"].into_iter().any(|option| args.has(option)) {
-        return Err(Failure::Usage("nothing changes: give `--volume`, `--model` or `--prices`".into()));
+    if !["--volume", "--model", "--prices", "--rate"].into_iter().any(|option| args.has(option)) {
+        return Err(Failure::Usage(
+            "nothing changes: give `--volume`, `--model`, `--prices` or `--rate`".into(),
+        ));
     }
     let (whatif, _) = run::read(&logs, || whatif.clone())?;
     output::put(whatif.document(), args)?;
