@@ -72,7 +72,7 @@ impl Exchange {
             let admitted = rule.admit(index, &self.rules.namespace, &self.facts(), &demand);
             let Some(quota) = admitted else { continue };
             let local = rule.store == StoreRef::Local;
-            let entry = if local { quota.op.entry(store).ok() } else { None };
+            let entry = if local { quota.op.entry(store).ok().map(Option::unwrap_or_default) } else { None };
             usual = usual.max(entry.as_ref().and_then(Entry::usual_output));
             quotas.push(self.quota_met(rule, &quota, entry.as_ref()));
         }
@@ -191,7 +191,7 @@ fn unasked(op: &Op) -> Answer {
     match op.change {
         Change::Reserve { amount, .. } => {
             let amount = amount.of(None).unwrap_or(i128::MAX);
-            Answer::Reserved { lease: Lease { expires_minute: 0, amount }, taken: None }
+            Answer::Reserved { lease: Lease { amount, ..Lease::default() }, taken: None }
         }
         _ => Answer::Settled,
     }

@@ -50,7 +50,7 @@ impl<S: SharedStore> SeriesPlaces for S {
     fn take(&self, view: &str, labels: &str, max: usize) -> bool {
         let key = format!("tg/1/series/{view}/v/{labels}");
         let max = u64::try_from(max).unwrap_or(u64::MAX);
-        let budget = KeyBudget { key: format!("tg/1/series/{view}/count"), max, overflow_key: String::new() };
+        let budget = KeyBudget { key: format!("tg/1/series/{view}/count"), max };
         claim_place(self, &key, &budget)
     }
 }
@@ -170,10 +170,19 @@ impl Stats {
 
     /// Counts that another worker went ahead at the counter of a quota, by the counter's key.
     pub fn count_conflict(&mut self, key: &str, sink: &mut impl MetricSink) {
+        self.count_quota("conflicts", key, 1, sink);
+    }
+
+    /// Counts counters of a quota that were forgotten or shared since their page was full.
+    pub fn count_crowd(&mut self, key: &str, counters: u32, sink: &mut impl MetricSink) {
+        self.count_quota("crowded", key, u64::from(counters), sink);
+    }
+
+    fn count_quota(&mut self, what: &str, key: &str, by: u64, sink: &mut impl MetricSink) {
         // The name stands escaped in the key; as a label it may stay so.
         let quota = key.split('/').nth(4).unwrap_or_default();
-        let name = format!("tollgate_quota_conflicts;quota={}", tame(quota));
-        put(&mut self.plain, sink, MetricKind::Counter, 1, name);
+        let name = format!("tollgate_quota_{what};quota={}", tame(quota));
+        put(&mut self.plain, sink, MetricKind::Counter, by, name);
     }
 
     /// Counts what became of alerts.

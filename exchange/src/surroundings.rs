@@ -2,7 +2,7 @@
 
 use crate::demand::USUAL_BYTES_PER_TOKEN;
 use crate::exchange::Exchange;
-use tollgate_policy::{Charge, Demand, Entry, Filled, SharedStore, Surroundings};
+use tollgate_policy::{Charge, Demand, Filled, SharedStore, Surroundings};
 use tollgate_record::Timestamp;
 use tollgate_wire::PrintKey;
 
@@ -40,10 +40,7 @@ impl Surroundings for Around<'_> {
         let rule = rules.quotas.get(quota)?;
         let own = rule.admit(quota, &rules.namespace, &self.exchange.facts(), &Demand::default())?;
         // A counter that was never written is empty.
-        let entry = match store.read(&own.op.key).ok()? {
-            Some((bytes, _)) => Entry::from_bytes(&bytes).ok()?,
-            None => Entry::default(),
-        };
+        let entry = own.op.entry(store).ok()?.unwrap_or_default();
         let open = entry.open(now.unix_seconds());
         let taken = match rule.limit.charge {
             Charge::InFlight => open,

@@ -269,6 +269,9 @@ impl Root {
         for key in hand.take_conflicts() {
             self.stats.count_conflict(&key, &mut ProxyStats);
         }
+        for (key, counters) in hand.take_crowds() {
+            self.stats.count_crowd(&key, counters, &mut ProxyStats);
+        }
     }
 
     /// Counts settlements that were lost or have to be sent again.

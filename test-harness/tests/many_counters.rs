@@ -1,4 +1,5 @@
-//! What a call costs does not depend on how many counters its quotas have.
+//! What a call costs does not depend on how many counters its quotas have: hundreds of thousands of agents' workflows in bounded memory,
+//! and one of them that runs on and on is stopped at its cap.
 //!
 //! `TOLLGATE_WASM` is a path; `cargo xtask test` sets it.
 #![cfg(feature = "host")]
@@ -15,14 +16,25 @@ use tollgate_test_harness::host::{Compiled, Host, Route};
 use tollgate_test_harness::http::{Headers, Reply, Request};
 use tollgate_test_harness::scenario::Engine;
 
-/// Counters of a quota have places of their own up to this number; further values share one.
-const PLACES: u64 = 10_000;
+/// Workflows that call once: a soak has them all.
+fn workflows() -> u64 {
+    if full_size(1) > 1 { 300_000 } else { 100_000 }
+}
+
+/// How often a workflow may call.
+const CAP: u64 = 40;
+
+/// What a counter may take in shared data, its share of its page's key included.
+const MOST_BYTES: usize = 120;
 
 fn host(compiled: &Compiled) -> Host {
-    let quota =
-        json!({"name": "user", "per": ["user"], "limit": {"requests": 1_000_000_000}, "window": "1h"});
-    let plugin =
-        json!({"tags": {"user": {"from": [{"header": "x-user"}]}}, "quotas": [quota], "emit": {"views": []}});
+    let quotas = json!([
+        {"name": "calls", "per": ["workflow"], "limit": {"requests": CAP}, "window": "year"},
+        {"name": "money", "per": ["workflow"], "limit": {"usd": "1000"}, "window": "year"},
+    ]);
+    let plugin = json!({
+        "tags": {"workflow": {"from": [{"header": "x-workflow-id"}]}}, "quotas": quotas, "emit": {"views": []},
+    });
     let route = Route {
         prefix: "/v1/".to_owned(),
         exact: false,
@@ -33,48 +45,76 @@ fn host(compiled: &Compiled) -> Host {
     Host::start(compiled, &Plugin::Text(plugin.to_string()), vec![route]).unwrap()
 }
 
-fn call(host: &mut Host, user: u64) -> Costs {
+/// An id such as frameworks make them.
+fn id(number: u64) -> String {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{:08x}-0000-4000-8000-{number:012x}", spread >> 32)
+}
+
+fn call(host: &mut Host, workflow: &str) -> (u16, Costs) {
     let headers =
-        [("content-type", "application/json"), ("host", "api.openai.com")].map(|(n, v)| (n, v.to_owned()));
-    let headers = Headers::from_iter(headers.into_iter().chain([("x-user", format!("user-{user:08}"))]));
+        [("content-type", "application/json"), ("host", "api.openai.com"), ("x-workflow-id", workflow)];
+    let headers = Headers::from_iter(headers.map(|(name, value)| (name, value.to_owned())));
     let body = json!({"model": "gpt-4o-mini", "max_tokens": 5, "messages": []}).to_string().into_bytes();
     let request = Request { path: "/v1/chat/completions".to_owned(), headers, body, ..Request::default() };
     let usage = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
     let reply = Reply::json(format!(r#"{{"model":"gpt-4o-mini","choices":[],"usage":{usage}}}"#));
-    host.call(&request, &reply).unwrap().costs.unwrap()
+    let outcome = host.call(&request, &reply).unwrap();
+    (outcome.response.status, outcome.costs.unwrap())
 }
 
-/// Costs of calls of users that are known: the greatest of a few.
+/// Costs of calls of workflows that are known: the greatest of a few.
 fn known(host: &mut Host) -> (u64, u64, u64) {
     // By then nothing is in hand, and the proxy was told all that was counted.
     host.pass(Duration::from_secs(2)).unwrap();
-    let users = (0..20).map(|n| n * 7);
-    // Stats look up where a user's calls are counted at the first of a while.
-    users.clone().for_each(|user| drop(call(host, user)));
+    let workflows = (0..20).map(|n| id(n * 7));
+    // Stats look up where a call is counted at the first of a while.
+    workflows.clone().for_each(|workflow| drop(call(host, &workflow)));
     host.pass(Duration::from_secs(2)).unwrap();
-    let costs: Vec<Costs> = users.map(|user| call(host, user)).collect();
+    let costs: Vec<Costs> = workflows.map(|workflow| call(host, &workflow).1).collect();
     let most = |of: fn(&Costs) -> u64| costs.iter().map(of).max().unwrap();
     (most(|c| c.fuel), most(Costs::host_calls), most(|c| c.bytes_in + c.bytes_out))
 }
 
+/// Bytes of keys and values of the quotas in shared data.
+fn bytes(host: &Host) -> usize {
+    let of_quotas = |key: &[u8]| key.windows(7).any(|part| part == b"/quota/");
+    let shared = host.shared_data();
+    shared.iter().filter(|(key, _)| of_quotas(key)).map(|(key, value)| key.len() + value.len()).sum()
+}
+
 #[test]
-fn a_call_costs_the_same_with_a_thousand_counters_and_with_all_places_taken() {
+fn a_call_costs_the_same_among_a_thousand_workflows_and_hundreds_of_thousands_and_a_loop_ends_at_its_cap() {
     let Some(wasm) = given("TOLLGATE_WASM") else { return };
     let compiled = Compiled::new(&wasm).unwrap();
     let mut host = host(&compiled);
-    (0..1_000).for_each(|user| drop(call(&mut host, user)));
-    let few = known(&mut host);
-    let values = full_size(PLACES + 2_000).max(PLACES + 2_000);
-    (1_000..values).for_each(|user| drop(call(&mut host, user)));
+    let (workflows, mut passed, mut refused) = (workflows(), 0, 0);
+    let mut few = (0, 0, 0);
+    for number in 0..workflows {
+        if number == 1_000 {
+            few = known(&mut host);
+            println!("1,000 workflows: {} bytes each", bytes(&host) / 2_000);
+        }
+        if number % 1_000 == 0 {
+            match call(&mut host, "loop").0 {
+                200 => passed += 1,
+                429 => refused += 1,
+                status => panic!("{status}"),
+            }
+        }
+        assert_eq!(call(&mut host, &id(number)).0, 200, "{number}");
+    }
     let many = known(&mut host);
-    println!("with 1,000 counters {few:?} of fuel, host calls and bytes; after {values} values {many:?}");
+    let each = bytes(&host) / (2 * workflows as usize);
+    println!(
+        "{workflows} workflows: {each} bytes a counter, {} of memory in the VM",
+        call(&mut host, "x").1.memory_bytes
+    );
+    println!("fuel, host calls and bytes of a call among 1,000 {few:?}, among {workflows} {many:?}");
+    assert_eq!((passed, refused), (CAP, workflows / 1_000 - CAP), "calls of the loop");
     assert!(many.0 * 100 <= few.0 * 120, "fuel: {} -> {}", few.0, many.0);
-    assert_eq!(many.1, few.1, "host calls");
-    assert!(many.2 * 100 <= few.2 * 120, "bytes copied: {} -> {}", few.2, many.2);
-    // A value past the places looks for its own counter, is told that there is none left, and takes the shared one.
-    call(&mut host, values + 1);
-    host.pass(Duration::from_secs(2)).unwrap();
-    let late = call(&mut host, values + 1);
-    println!("a value without a place of its own: {} host calls", late.host_calls());
-    assert!(late.host_calls() <= many.1 + 6, "{:?}", late.calls);
+    assert!(many.1 * 100 <= few.1 * 120, "host calls: {} -> {}", few.1, many.1);
+    assert!(each <= MOST_BYTES, "{each} bytes");
+    let crowded = host.series().unwrap().into_iter().filter(|s| s.name == "tollgate_quota_crowded");
+    assert_eq!(crowded.map(|s| s.value).sum::<f64>(), 0.0, "there is room for all");
 }

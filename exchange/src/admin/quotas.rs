@@ -3,10 +3,13 @@
 use super::json::{Object, instant, list};
 use super::{Asked, json_reply, mistake};
 use crate::reply::LocalReply;
-use tollgate_policy::{Change, Entry, QuotaRule, StoreRef};
+use tollgate_policy::{Entry, QuotaRule, StoreRef};
 
-/// So many counters of a quota are shown.
-const MOST_COUNTERS: u64 = 1000;
+/// So many counters of a quota are shown, those that are used most,
+const MOST_COUNTERS: usize = 1000;
+
+/// out of so many pages: reading all of a quota with hundreds of thousands of counters would hold up a worker.
+const MOST_PAGES: usize = 2048;
 
 pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
     if let Some(name) = asked.query.unknown(&["token"]) {
@@ -21,14 +24,15 @@ pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
 
 fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
     let now = asked.now.unix_seconds();
-    let (keys, count) =
-        rule.op(&asked.rules.namespace, "", Change::Reset).budget.keys(asked.store, MOST_COUNTERS);
-    let shown = |key: &String| {
-        let (bytes, _) = asked.store.read(key).ok().flatten()?;
-        let entry = Entry::from_bytes(&bytes).ok()?;
-        Some(counter(rule, asked, rule.values_of(&asked.rules.namespace, key), &entry))
-    };
-    let counters: Vec<_> = keys.iter().filter_map(shown).collect();
+    let listed = rule.counters(&asked.rules.namespace, asked.store, MOST_PAGES);
+    let used: Vec<i128> = listed.counters.iter().map(|(_, entry)| entry.used(rule.window, now)).collect();
+    let least = least_shown(&used);
+    let shown = listed.counters.iter().zip(&used).filter(|(_, used)| **used >= least);
+    let shown = shown.map(|(counter, _)| counter).take(MOST_COUNTERS);
+    let mut counters: Vec<String> =
+        shown.map(|(values, entry)| counter(rule, asked, values.trim_start_matches('/'), entry)).collect();
+    // Each begins with its key.
+    counters.sort();
     let mut page = Object::new();
     page.text("name", Some(&rule.name));
     page.text("unit", Some(rule.limit.charge.name()));
@@ -42,15 +46,34 @@ fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
         "matched",
         if !known {
             "null"
-        } else if count > 0 {
+        } else if listed.in_all > 0 {
             "true"
         } else {
             "false"
         },
     );
     page.put("counters", &list(&counters));
-    page.put("counters_in_all", &count.to_string());
+    page.put("counters_in_all", &listed.in_all.to_string());
+    if listed.estimated {
+        page.put("counters_in_all_estimated", "true");
+    }
     page.end()
+}
+
+/// How much a counter must have used to be shown where there are too many: the greatest amount that enough have used. Which of those
+/// that have used just that is left to chance.
+fn least_shown(used: &[i128]) -> i128 {
+    let (Some(least), Some(most)) = (used.iter().min(), used.iter().max()) else { return 0 };
+    let (mut low, mut high) = (*least, most.saturating_add(1));
+    // INVARIANT: enough have used `low`, or all have, and nobody `high`.
+    while low.midpoint(high) > low {
+        let middle = low.midpoint(high);
+        match used.iter().filter(|used| **used >= middle).count() >= MOST_COUNTERS {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    low
 }
 
 /// One counter, by the values in its key.
@@ -66,4 +89,22 @@ pub(super) fn counter(rule: &QuotaRule, asked: &Asked<'_>, values: &str, entry: 
     let seconds = rule.empty_in(used, limit, now).map(|seconds| seconds.to_string());
     shown.put("seconds_to_empty", seconds.as_deref().unwrap_or("null"));
     shown.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_counters_those_that_are_used_most_are_shown() {
+        for (name, used, least) in [
+            ("none", vec![], 0),
+            ("all that there are", (5..500).collect(), 5),
+            ("the thousand greatest", (0..5000).collect(), 4000),
+            ("some of equal ones", vec![7; 3000], 7),
+            ("grants count below nothing", [vec![-9; 10], vec![3; 1000]].concat(), 3),
+        ] {
+            assert_eq!(least_shown(&used), least, "{name}");
+        }
+    }
 }

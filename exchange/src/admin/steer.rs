@@ -56,11 +56,8 @@ fn local(
     values: &str,
     audit: String,
 ) -> Result<(LocalReply, QuotaChange), LocalReply> {
-    let found = asked.store.read(&op.key).map_err(|_| away())?;
-    if found.is_none() {
-        return Err(not_there("no call has come under these values yet"));
-    }
-    let before = op.entry(asked.store).map_err(|_| away())?;
+    let found = op.entry(asked.store).map_err(|_| away())?;
+    let before = found.ok_or_else(|| not_there("no call has come under these values yet"))?;
     let (after, _) =
         before.clone().apply(op.window, op.change, asked.now.unix_seconds()).map_err(|_| away())?;
     let used = |entry: &tollgate_policy::Entry| {

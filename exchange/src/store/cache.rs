@@ -2,7 +2,7 @@
 
 use super::{HttpCall, Sync};
 use std::collections::BTreeMap;
-use tollgate_policy::{Entry, Op, SharedStore, Store, note_others};
+use tollgate_policy::{Op, SharedStore, Store, note_others};
 
 /// The counters that this worker's calls touch.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ const RESTS_AFTER_MS: u64 = 10_000;
 /// How many counters go into one message.
 const MOST_PER_MESSAGE: usize = 32;
 
-/// How many counters a worker keeps track of: as many as a quota may have.
+/// How many counters a worker keeps track of at a time.
 const MOST: usize = 10_000;
 
 /// A store's time-out is at most 10 s: an answer that has not come by then has gone with the configuration that waited for it.
@@ -99,8 +99,8 @@ impl Cache {
             if touched.told_ms.is_some_and(|told| now_ms.saturating_sub(told) < every) {
                 return true;
             }
-            let Ok(found) = shared.read(key) else { return true };
-            let entry = found.and_then(|(bytes, _)| Entry::from_bytes(&bytes).ok()).unwrap_or_default();
+            let Ok(found) = touched.op.entry(shared) else { return true };
+            let entry = found.unwrap_or_default();
             let own = (entry.used(touched.op.window, now), entry.open(now));
             let rests = now_ms.saturating_sub(touched.used_ms) > RESTS_AFTER_MS;
             if rests && touched.acknowledged == Some(own) {

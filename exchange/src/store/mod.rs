@@ -146,7 +146,7 @@ pub fn parse_admission(
     if reply.verdict == -1 {
         let lease = |(index, op): (usize, &Op)| match op.change {
             Change::Reserve { amount, .. } => Answer::Reserved {
-                lease: Lease { expires_minute: 0, amount: put_aside(&amount) },
+                lease: Lease { amount: put_aside(&amount), ..Lease::default() },
                 taken: reply.amounts.get(index).copied(),
             },
             Change::Settle { .. } | Change::Grant { .. } | Change::Reset => Answer::Settled,

@@ -70,6 +70,11 @@ impl Entry {
         used.chain(open).try_fold(0_i128, i128::checked_add).ok_or(LedgerError::Overflow)
     }
 
+    /// Whether so much is used and reserved.
+    pub(super) fn takes(&self, amount: i128) -> bool {
+        self.taken().is_ok_and(|taken| taken >= amount)
+    }
+
     fn reserve(
         &mut self,
         amount: Amount,
@@ -87,7 +92,7 @@ impl Entry {
         }
         let expires_minute = Self::expires_minute(now);
         self.add_lease(expires_minute, amount)?;
-        Ok(Answer::Reserved { lease: Lease { expires_minute, amount }, taken: Some(taken) })
+        Ok(Answer::Reserved { lease: Lease { expires_minute, amount, shared: false }, taken: Some(taken) })
     }
 
     /// When a reservation that is made at `now` expires.
@@ -109,7 +114,7 @@ impl Entry {
         if let Some(lease) = self.leases.iter_mut().find(|l| l.expires_minute == expires_minute) {
             lease.amount = lease.amount.checked_add(amount).ok_or(LedgerError::Overflow)?;
         } else if amount != 0 {
-            self.leases.push(Lease { expires_minute, amount });
+            self.leases.push(Lease { expires_minute, amount, shared: false });
         }
         Ok(())
     }
@@ -198,7 +203,7 @@ impl Entry {
         let lease = |chunk: &[u8]| {
             let (minute, amount) = chunk.split_first_chunk::<4>()?;
             let amount = i128::from_le_bytes(*amount.first_chunk::<16>()?);
-            Some(Lease { expires_minute: u32::from_le_bytes(*minute), amount })
+            Some(Lease { expires_minute: u32::from_le_bytes(*minute), amount, shared: false })
         };
         Some(Self {
             slots: slots.chunks(24).map(slot).collect::<Option<_>>()?,

@@ -28,6 +28,8 @@ pub struct InHand {
     most: usize,
     /// The keys at which another worker went ahead.
     conflicts: Vec<Arc<str>>,
+    /// The keys that found no room at once, and how many others went for them or had to share.
+    crowds: Vec<(Arc<str>, u32)>,
 }
 
 /// What is in hand of one counter.
@@ -60,7 +62,7 @@ pub enum GiveBack {
     All,
 }
 
-/// Conflicts past this number are not told apart until they were taken.
+/// Conflicts and crowds past this number are not counted until they were taken.
 const MOST_CONFLICTS: usize = 1024;
 
 impl InHand {
@@ -98,6 +100,10 @@ impl InHand {
             |amount: i128| Ahead { lease: Lease { amount, ..*lease }, usual: next.usual_output(), taken };
         // A counter that no call came by lately is not worth it.
         let Some(kept) = self.counters.get(&op.key) else { return Some(ahead(0)) };
+        // What is in hand may stand in another counter than the one that answers now.
+        if kept.lease.amount > 0 && kept.lease.shared != lease.shared {
+            return None;
+        }
         let left = op.keeps_below.saturating_sub(taken).saturating_add(kept.lease.amount);
         let share = left.checked_div(SHARE).unwrap_or_default();
         let amount = lease.amount.saturating_mul(CALLS).min(share);
@@ -137,6 +143,17 @@ impl InHand {
         if self.conflicts.len() < MOST_CONFLICTS {
             self.conflicts.push(Arc::clone(&op.key));
         }
+    }
+
+    pub(super) fn note_crowd(&mut self, op: &Op, counters: u32) {
+        if self.crowds.len() < MOST_CONFLICTS {
+            self.crowds.push((Arc::clone(&op.key), counters));
+        }
+    }
+
+    /// The keys of counters that found their page full, and how many counters were forgotten or shared for that.
+    pub fn take_crowds(&mut self) -> Vec<(Arc<str>, u32)> {
+        std::mem::take(&mut self.crowds)
     }
 
     /// The keys of counters at which another worker went ahead, so that they had to be read again; once for each time.

@@ -9,19 +9,23 @@
 mod entry;
 mod in_hand;
 mod others;
+mod page;
 mod places;
 mod sketch;
+mod table;
 
 pub use entry::Entry;
 pub use in_hand::{GiveBack, InHand};
 pub use others::{note_others, perform_beside_others, taken_by_others};
 pub use places::{KeyBudget, claim_place};
+pub use table::{Listed, Table};
 
 use crate::window::Window;
-use places::claim_key;
+use page::{Room, Write};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use table::{Home, fate};
 
 /// Which call a reservation belongs to: process, worker and sequence. It prints as `process-worker-sequence` in
 /// lower-case hexadecimal, and that is the record's `tollgate.id`.
@@ -100,6 +104,8 @@ pub struct Lease {
     pub expires_minute: u32,
     /// How much, in the quota's unit.
     pub amount: i128,
+    /// It stands in the counter that values without room of their own share.
+    pub shared: bool,
 }
 
 /// How much a call may use, in the quota's unit: a fixed part, and so much for each output token.
@@ -190,6 +196,11 @@ impl Change {
     pub const fn release(lease: Lease) -> Self {
         Self::Settle { lease, actual: 0, output: None }
     }
+
+    /// Whether it is about what was put aside in the counter that values without room of their own share.
+    const fn is_shared(self) -> bool {
+        matches!(self, Self::Settle { lease: Lease { shared: true, .. }, .. })
+    }
 }
 
 /// One counter's answer.
@@ -262,23 +273,28 @@ pub struct StoreFailure;
 pub struct Op {
     /// Its key.
     pub key: Arc<str>,
-    /// The key that counts how many counters its quota has, and how many it may have.
-    pub budget: Arc<KeyBudget>,
+    /// Where it stands among the quota's other counters; `None` for a quota that has one counter only.
+    pub table: Option<Arc<Table>>,
     /// Its window.
     pub window: Window,
     /// What is to happen to it.
     pub change: Change,
     /// A worker may put more aside than this call needs ([`InHand`]) as long as far less than this is taken; 0: never.
     pub keeps_below: i128,
+    /// A counter of which so much is taken makes no room for others in its window; 0: not known.
+    pub stays_from: i128,
 }
 
 impl Op {
-    /// The counter as it stands; an empty one if there is none.
+    /// The counter as it stands; `None` if there is none.
+    ///
+    /// # Errors
+    /// Where the store fails.
     #[cold]
     #[inline(never)]
-    pub fn entry(&self, store: &dyn SharedStore) -> Result<Entry, StoreFailure> {
-        let found = store.read(&self.key)?;
-        Ok(found.and_then(|(bytes, _)| Entry::from_bytes(&bytes).ok()).unwrap_or_default())
+    pub fn entry(&self, store: &dyn SharedStore) -> Result<Option<Entry>, StoreFailure> {
+        let home = Home::of(self);
+        Ok(home.read(store)?.entry(&home))
     }
 }
 
@@ -361,7 +377,13 @@ pub fn look(store: &dyn SharedStore, ops: &[Op], now: i64) -> Result<Admission, 
             answers.push(Answer::Settled);
             continue;
         };
-        match op.entry(store)?.apply(op.window, op.change, now).map_err(|_| StoreFailure)?.1 {
+        match op
+            .entry(store)?
+            .unwrap_or_default()
+            .apply(op.window, op.change, now)
+            .map_err(|_| StoreFailure)?
+            .1
+        {
             Answer::Refused { resets_at, taken, amount } => {
                 return Ok(Admission::Refused { index, resets_at, taken: Some(taken), amount });
             }
@@ -391,32 +413,52 @@ fn change_one(
     change: Change,
     now: i64,
 ) -> Result<Answer, StoreFailure> {
-    let mut key = &*op.key;
+    let mut home = if change.is_shared() { shared(op) } else { Home::of(op) };
     for _ in 0..MAX_CONFLICTS {
-        let found = store.read(key)?;
+        let mut read = home.read(store)?;
         // Bytes that cannot be read were written by another version under the same key: start afresh.
-        let entry = found.as_ref().and_then(|(bytes, _)| Entry::from_bytes(bytes).ok()).unwrap_or_default();
-        let (mut next, answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
-        if matches!(answer, Answer::Refused { .. }) {
+        let entry = read.entry(&home).unwrap_or_default();
+        let (mut next, mut answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
+        let refused = matches!(answer, Answer::Refused { .. });
+        // Whoever was refused once must not make room for others and come back with nothing used.
+        if refused && read.stays(&home) {
             return Ok(answer);
         }
-        // Only what is written takes one of the bounded places.
-        if found.is_none() && key != op.budget.overflow_key {
-            let Some(place) = claim_key(store, &op.budget)? else {
-                key = &op.budget.overflow_key;
+        let ahead = match &mut answer {
+            Answer::Reserved { lease, .. } => {
+                lease.shared = matches!((&home, &op.table), (Home::Own(_), Some(_)));
+                hand.put_aside(op, &answer, &mut next)
+            }
+            _ => None,
+        };
+        let settles = matches!(change, Change::Settle { .. });
+        let stays =
+            refused || (settles && read.is_marked()) || (op.stays_from > 0 && next.takes(op.stays_from));
+        let write = Write { value: &next.to_bytes(), stays, now: u32::try_from(now).unwrap_or(u32::MAX) };
+        match home.put(&mut read, write, &|value| fate(value, op.window, now)) {
+            Room::Made => {}
+            Room::Forgot(counters) => hand.note_crowd(op, counters),
+            Room::None => {
+                hand.note_crowd(op, 1);
+                home = shared(op);
                 continue;
-            };
-            // Entries cannot be listed, so the keys of a quota's counters are written down by their place.
-            let _only_the_pages_miss_it = store.swap(&op.budget.place(place), key.as_bytes(), None);
+            }
         }
-        let ahead = hand.put_aside(op, &answer, &mut next);
-        if store.swap(key, &next.to_bytes(), found.map(|(_, cas)| cas))? == Swap::Done {
+        if home.swap(store, &read)? == Swap::Done {
             hand.keep(op, ahead);
             return Ok(answer);
         }
         hand.note_conflict(op);
     }
     Err(StoreFailure)
+}
+
+/// The counter that values without room of their own share.
+fn shared(op: &Op) -> Home<'_> {
+    match &op.table {
+        Some(table) => Home::Own(table.shared_key().into()),
+        None => Home::of(op),
+    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,42 @@
 //! What is taken outside of this process, as far as it is known here: decisions that a fleet's store is not asked for
 //! look at that and at this process's own counter.
 
-use super::{Admission, Answer, Change, Op, SharedStore, StoreFailure, Swap, claim_place, perform};
+use super::page::{Fate, Write};
+use super::table::Home;
+use super::{Admission, Answer, Change, MAX_CONFLICTS, Op, SharedStore, StoreFailure, Swap, perform};
 
-/// Notes what others have taken of a counter, as a store said at `now`. What does not fit into the bounded number of keys is not noted.
+/// Notes what others have taken of a counter, as a store said at `now`. What finds no room is not noted.
 #[inline(never)]
 pub fn note_others(store: &impl SharedStore, op: &Op, taken: i128, now: i64) {
-    /// Overwrites whatever is there.
-    const ANYWAY: Option<u32> = Some(0);
-    let key = key(op);
-    if claim_place(store, &key, &op.budget) {
-        let value = [&op.window.span(now).0.to_le_bytes()[..], &taken.to_le_bytes()].concat();
-        let _the_next_answer_says_it_again: Result<Swap, StoreFailure> = store.swap(&key, &value, ANYWAY);
+    let start = op.window.span(now).0;
+    let value = [&start.to_le_bytes()[..], &taken.to_le_bytes()].concat();
+    let write = Write { value: &value, stays: false, now: u32::try_from(now).unwrap_or(u32::MAX) };
+    let fate = |value: &[u8]| if read(value, start).is_some() { Fate::Rests } else { Fate::Over };
+    let home = home(op);
+    for _ in 0..MAX_CONFLICTS {
+        let Ok(mut found) = home.read(store) else { return };
+        let _the_next_answer_says_it_again = home.put(&mut found, write, &fate);
+        if home.swap(store, &found) != Ok(Swap::Conflict) {
+            return;
+        }
     }
 }
 
 /// What others have taken in this window, when it was heard of last.
 #[inline(never)]
 pub fn taken_by_others(store: &impl SharedStore, op: &Op, now: i64) -> Result<i128, StoreFailure> {
-    let found = store.read(&key(op))?;
-    let value = found.as_ref().and_then(|(bytes, _)| {
-        let (start, rest) = bytes.split_first_chunk::<8>()?;
-        let taken = i128::from_le_bytes(*rest.first_chunk::<16>()?);
-        (i64::from_le_bytes(*start) >= op.window.span(now).0).then_some(taken)
-    });
+    let home = home(op);
+    let found = home.read(store)?;
+    let value = read(found.value(&home), op.window.span(now).0);
     // INVARIANT: nothing heard of in this window is nothing taken in it, as far as is known here.
     Ok(value.unwrap_or_default())
+}
+
+/// What was noted in the window that begins at `start`, or in a later one.
+fn read(value: &[u8], start: i64) -> Option<i128> {
+    let (noted, rest) = value.split_first_chunk::<8>()?;
+    let taken = i128::from_le_bytes(*rest.first_chunk::<16>()?);
+    (i64::from_le_bytes(*noted) >= start).then_some(taken)
 }
 
 /// [`perform`] on this process's own counters, with what others have taken out of the limits.
@@ -62,8 +73,11 @@ fn lower(op: &Op, others: i128) -> Op {
     Op { change, ..op.clone() }
 }
 
-fn key(op: &Op) -> String {
-    format!("{}:others", op.key)
+fn home(op: &Op) -> Home<'_> {
+    match &op.table {
+        Some(table) => Home::Paged(table, table.others(op)),
+        None => Home::Own(format!("{}:others", op.key).into()),
+    }
 }
 
 #[cfg(test)]

@@ -45,8 +45,7 @@ impl Memory {
 }
 
 fn op(key: &str, change: Change) -> Op {
-    let budget = KeyBudget { key: "count".to_owned(), max: 3, overflow_key: "other".to_owned() };
-    Op { key: key.into(), budget: Arc::new(budget), window: DAY, change, keeps_below: 0 }
+    Op { key: key.into(), table: None, window: DAY, change, keeps_below: 0, stays_from: 0 }
 }
 
 fn reserve(amount: i128, limit: i128) -> Change {
@@ -129,23 +128,130 @@ fn conflicts_are_tried_again_and_endless_ones_are_a_failure() {
     assert_eq!(perform(&stuck, &[op("a", reserve(1, 1))], NOON), Err(StoreFailure));
 }
 
-#[test]
-fn invented_values_share_one_counter_past_the_bound() {
-    let store = Memory::default();
-    for index in 0..10 {
-        let admitted = perform(&store, &[op(&format!("k{index}"), reserve(1, 2))], NOON).unwrap();
-        let fits = index < 5;
-        assert_eq!(matches!(admitted, Admission::Granted(_)), fits, "{index}");
+/// The counter of a value of a quota that has many.
+fn of_value(value: &str, change: Change, limit: i128) -> Op {
+    let table = Table::new("q".to_owned());
+    Op { key: format!("q/v/{value}").into(), table: Some(table.into()), stays_from: limit, ..op("", change) }
+}
+
+fn call_of(store: &Memory, value: &str, limit: i128, now: i64) -> Option<Lease> {
+    match perform(store, &[of_value(value, reserve(1, limit), limit)], now).unwrap() {
+        Admission::Refused { .. } => None,
+        granted => Some(lease(&granted)),
     }
-    assert_eq!(store.entries.borrow().len(), 3 + 3 + 2);
-    let budget = op("k0", reserve(1, 1)).budget;
-    assert_eq!(budget.keys(&store, 2), (vec!["k0".to_owned(), "k1".to_owned()], 3));
+}
+
+fn end_of(store: &Memory, value: &str, lease: Lease, limit: i128, now: i64) {
+    let settle = Change::Settle { lease, actual: 1, output: None };
+    assert!(book(store, &[of_value(value, settle, limit)], now).is_empty());
+}
+
+#[test]
+fn each_of_many_values_has_a_counter_of_its_own_and_they_are_listed() {
+    let store = Memory::default();
+    for round in 0..3 {
+        for value in 0..3000 {
+            let lease = call_of(&store, &value.to_string(), 2, NOON);
+            assert_eq!(lease.is_some(), round < 2, "{value}");
+            lease.into_iter().for_each(|lease| end_of(&store, &value.to_string(), lease, 2, NOON));
+        }
+    }
+    let table = Table::new("q".to_owned());
+    let all = table.list(&store, usize::MAX);
+    assert_eq!((all.counters.len(), all.in_all, all.estimated), (3000, 3000, false));
+    let (_, entry) = all.counters.iter().find(|(value, _)| value == "/1").unwrap();
+    assert_eq!((entry.used(DAY, NOON), entry.open(NOON)), (2, 0));
+    let part = table.list(&store, 1000);
+    assert!(part.estimated && (2800..3200).contains(&part.in_all), "{}", part.in_all);
+    assert_eq!(of_value("17", Change::Reset, 0).entry(&store).unwrap().unwrap().used(DAY, NOON), 2);
+    assert_eq!(of_value("x", Change::Reset, 0).entry(&store), Ok(None));
+}
+
+/// Values whose counters all stand on one page.
+fn on_one_page(count: usize) -> Vec<String> {
+    let page = |value: &String| {
+        let op = of_value(value, Change::Reset, 0);
+        op.table.as_ref().map(|table| table.find(&op).0)
+    };
+    let all = (0..).map(|n: u32| n.to_string()).filter(|value| page(value) == Some(1));
+    all.take(count).collect()
+}
+
+#[test]
+fn a_full_page_forgets_who_rests_longest_and_never_who_is_running_or_has_used_all() {
+    let values = on_one_page(40);
+    let (store, limit) = (Memory::default(), 3);
+    // The first has used all, the second is running, the others have used one of three, each a second later.
+    (0..3).for_each(|_| {
+        let lease = call_of(&store, &values[0], limit, NOON).unwrap();
+        end_of(&store, &values[0], lease, limit, NOON);
+    });
+    let running = call_of(&store, &values[1], limit, NOON).unwrap();
+    let mut hand = InHand::new(8);
+    for (second, value) in (0..).zip(&values[2..]) {
+        let ask = [of_value(value, reserve(1, limit), limit)];
+        let granted = perform_from(&store, &mut hand, &ask, NOON + second).unwrap();
+        end_of(&store, value, lease(&granted), limit, NOON + second);
+    }
+    assert_eq!(call_of(&store, &values[0], limit, NOON + 50), None, "it has used all");
+    end_of(&store, &values[1], running, limit, NOON + 50);
+    let used = |value: &String| {
+        let entry = of_value(value, Change::Reset, 0).entry(&store).unwrap();
+        entry.map_or(0, |entry| entry.used(DAY, NOON + 50))
+    };
+    let all: Vec<i128> = values.iter().map(used).collect();
+    let expected: Vec<i128> =
+        [3, 1].into_iter().chain(std::iter::repeat_n(0, 8)).chain(std::iter::repeat_n(1, 30)).collect();
+    assert_eq!(all, expected);
+    assert_eq!(hand.take_crowds().iter().map(|(_, count)| count).sum::<u32>(), 8);
+    // A new window needs no room: what is over goes first.
+    let tomorrow = NOON + 86_400;
+    assert!(call_of(&store, &values[2], limit, tomorrow).is_some());
+    assert!(call_of(&store, &values[0], limit, tomorrow).is_some());
+}
+
+#[test]
+fn whoever_was_refused_keeps_its_place_although_a_smaller_call_would_fit() {
+    let values = on_one_page(33);
+    let store = Memory::default();
+    let big = |value: &str, amount| {
+        let op = of_value(value, reserve(amount, 10), 10);
+        match perform(&store, &[op], NOON).unwrap() {
+            Admission::Refused { .. } => None,
+            granted => Some(lease(&granted)),
+        }
+    };
+    let lease = big(&values[0], 7).unwrap();
+    let settle = Change::Settle { lease, actual: 7, output: None };
+    book(&store, &[of_value(&values[0], settle, 10)], NOON);
+    assert_eq!(big(&values[0], 7), None);
+    for (second, value) in (1..).zip(&values[1..]) {
+        let lease = call_of(&store, value, 10, NOON + second).unwrap();
+        end_of(&store, value, lease, 10, NOON + second);
+    }
+    assert_eq!(big(&values[0], 7), None, "it did not come back with nothing used");
+    assert!(big(&values[0], 3).is_some());
+}
+
+#[test]
+fn a_page_of_running_calls_makes_values_share_a_counter_and_they_leave_nothing_there() {
+    let values = on_one_page(34);
+    let (store, limit) = (Memory::default(), 1);
+    let open: Vec<Lease> = values[..33].iter().map(|v| call_of(&store, v, limit, NOON).unwrap()).collect();
+    assert_eq!(open.iter().filter(|lease| lease.shared).count(), 1);
+    assert_eq!(call_of(&store, &values[33], limit, NOON), None, "the shared one has room for one");
+    for (value, lease) in values.iter().zip(open) {
+        assert!(book(&store, &[of_value(value, Change::release(lease), limit)], NOON).is_empty());
+    }
+    let shared = store.entries.borrow()["q/other"].0.clone();
+    assert_eq!(Entry::from_bytes(&shared).unwrap().open(NOON), 0);
+    assert!(call_of(&store, &values[33], limit, NOON).is_some_and(|lease| !lease.shared));
 }
 
 #[test]
 fn places_are_taken_once_and_run_out() {
     let store = Memory::default();
-    let budget = KeyBudget { key: "n".to_owned(), max: 2, overflow_key: String::new() };
+    let budget = KeyBudget { key: "n".to_owned(), max: 2 };
     let taken: Vec<_> =
         ["a", "b", "a", "c", "b"].iter().map(|key| claim_place(&store, key, &budget)).collect();
     assert_eq!(taken, [true, true, true, false, true]);
@@ -176,7 +282,7 @@ fn entries_read_back_and_damaged_ones_start_afresh() {
     let mut entry = Entry::default();
     for (step, output) in (0..30).zip(100..) {
         let now = NOON + step * 60;
-        let lease = Lease { expires_minute: 9, amount: 1 << 80 };
+        let lease = Lease { expires_minute: 9, amount: 1 << 80, shared: false };
         let settle = Change::Settle { lease, actual: -5, output: Some(output) };
         entry = entry.apply(sliding, settle, now).unwrap().0;
         entry = entry.apply(sliding, reserve(3, 9999), now).unwrap().0;

@@ -11,7 +11,7 @@ pub(crate) use raw::dimension;
 pub use steps::{Do, Ladder};
 pub use store::{OnFailure, Protocol, Store, StoreRef};
 
-use crate::ledger::{Change, KeyBudget, Lease, Op};
+use crate::ledger::{Change, Lease, Listed, Op, SharedStore, Table};
 use crate::selector::{Facts, Selector};
 use crate::tags::{TagRules, Tags};
 use crate::window::Window;
@@ -175,15 +175,8 @@ pub struct QuotaRule {
 struct Place {
     /// What the keys of its counters begin with.
     prefix: String,
-    budget: Arc<KeyBudget>,
-}
-
-impl Place {
-    fn new(base: String) -> Self {
-        let budget =
-            KeyBudget { key: format!("{base}/count"), max: MAX_KEYS, overflow_key: format!("{base}/other") };
-        Self { prefix: base + "/v", budget: Arc::new(budget) }
-    }
+    /// `None` for a quota that has one counter only.
+    table: Option<Arc<Table>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,6 +255,7 @@ impl QuotaRule {
             };
             let op = Op {
                 keeps_below: self.keeps_below(limit),
+                stays_from: self.steps.refuses_at(limit),
                 ..self.op(namespace, &self.key_values(facts), change)
             };
             let learns = self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Typical;
@@ -271,9 +265,32 @@ impl QuotaRule {
 
     /// A change to the counter of these values, already escaped and joined.
     pub fn op(&self, namespace: &str, values: &str, change: Change) -> Op {
-        let place = self.place.get_or_init(|| Place::new(self.base(namespace)));
+        let place = self.place.get_or_init(|| {
+            let base = self.base(namespace);
+            let prefix = format!("{base}/v");
+            Place { prefix, table: (!self.per.is_empty()).then(|| Arc::new(Table::new(base))) }
+        });
         let key = format!("{}{values}", place.prefix).into();
-        Op { key, budget: Arc::clone(&place.budget), window: self.window, change, keeps_below: 0 }
+        let window = self.window;
+        Op { key, table: place.table.clone(), window, change, keeps_below: 0, stays_from: 0 }
+    }
+
+    /// The counters that it has in this process, by their values, out of at most so many pages of a shared store.
+    #[cold]
+    #[inline(never)]
+    pub fn counters(&self, namespace: &str, store: &dyn SharedStore, most_pages: usize) -> Listed {
+        let op = self.op(namespace, "", Change::Reset);
+        match &op.table {
+            Some(table) => table.list(store, most_pages),
+            None => {
+                let only = op.entry(store).ok().flatten().map(|entry| (String::new(), entry));
+                Listed {
+                    in_all: u64::from(only.is_some()),
+                    counters: only.into_iter().collect(),
+                    estimated: false,
+                }
+            }
+        }
     }
 
     /// Below which sum a worker may put more aside than a call needs: where no step looks at how full the counter is.
@@ -385,9 +402,6 @@ impl QuotaRule {
         key
     }
 }
-
-/// How many counters one quota may have in shared data.
-const MAX_KEYS: u64 = 10_000;
 
 impl Quota {
     /// The change that books what the call really used.

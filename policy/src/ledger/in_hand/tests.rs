@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{Admission, Amount, KeyBudget, StoreFailure, Swap, book_from, perform_from};
+use crate::ledger::{Admission, Amount, StoreFailure, Swap, book_from, perform_from};
 use crate::window::Window;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -47,9 +47,8 @@ impl Memory {
 }
 
 fn op(amount: i128, limit: i128) -> Op {
-    let budget = KeyBudget { key: "count".to_owned(), max: 3, overflow_key: "other".to_owned() };
     let change = Change::Reserve { amount: Amount::fixed(amount), limit };
-    Op { key: "a".into(), budget: Arc::new(budget), window: DAY, change, keeps_below: limit }
+    Op { key: "a".into(), table: None, window: DAY, change, keeps_below: limit, stays_from: 0 }
 }
 
 fn admit(store: &Memory, hand: &mut InHand, amount: i128, limit: i128, now: i64) -> Option<Lease> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{Amount, Entry, KeyBudget, book};
+use crate::ledger::{Amount, Entry, book};
 use crate::window::Window;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,9 +28,8 @@ const WINDOW: Window = Window::Seconds(86_400);
 const NOW: i64 = 1_800_000_000;
 
 fn op(change: Change) -> Op {
-    let (key, count) = ("tg/1/n/quota/q/v".into(), "tg/1/n/quota/q/count".to_owned());
-    let budget = KeyBudget { key: count, max: 100, overflow_key: "tg/1/n/quota/q/other".to_owned() };
-    Op { key, budget: budget.into(), window: WINDOW, change, keeps_below: 0 }
+    let key = "tg/1/n/quota/q/v".into();
+    Op { key, table: None, window: WINDOW, change, keeps_below: 0, stays_from: 0 }
 }
 
 /// One call that ends at once. Whether it was admitted.
