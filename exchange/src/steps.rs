@@ -104,6 +104,7 @@ impl Exchange {
         let mut text = format!("quota {} is used to {percent} percent", rule.name);
         if let Some(at) = empty_at(rule, standing, self.started) {
             text.push_str(&format!(", at this rate it is empty on {at}"));
+            self.decision.empty_at = Some(self.decision.empty_at.map_or(at, |other| other.min(at)));
         }
         self.plan.warning = Some(text);
     }

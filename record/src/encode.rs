@@ -111,6 +111,9 @@ fn policy(out: &mut impl Spell, r: &Record) {
         out.texts("tollgate.decision.actions", r.decision.actions.iter().map(|action| action.as_str()));
     }
     known(out, "tollgate.decision.rule", r.decision.rule.as_deref());
+    if let Some(at) = &r.decision.empty_at {
+        out.ascii("tollgate.decision.empty_at", &at.to_ascii());
+    }
     texts(out, "tollgate.shadow", &r.shadow);
     usd(out, "tollgate.reserved.usd", r.reserved);
     if let Some(workflow) = &r.workflow {

@@ -171,7 +171,8 @@ impl<'a> Keys<'a> {
         const ACTIONS: &str = "tollgate.decision.actions";
         let action = |word: String| Action::from_word(&word).ok_or(ParseError::Wrong(ACTIONS));
         let actions = self.texts(ACTIONS)?.into_iter().map(action).collect::<Result<_, _>>()?;
-        Ok(Decision { actions, rule: self.text("tollgate.decision.rule")? })
+        let empty_at = self.read("tollgate.decision.empty_at", |v| v.as_str()?.parse().ok())?;
+        Ok(Decision { actions, rule: self.text("tollgate.decision.rule")?, empty_at })
     }
 
     fn read<T>(

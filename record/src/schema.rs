@@ -196,6 +196,8 @@ pub struct Decision {
     pub actions: Vec<Action>,
     /// The rule or quota that decided.
     pub rule: Option<String>,
+    /// When the budget that warned will be empty, if its window goes on as it began; the soonest of several.
+    pub empty_at: Option<Timestamp>,
 }
 
 impl Decision {

@@ -59,7 +59,11 @@ fn full() -> Record {
         },
         tags: vec![("feature".into(), "untagged".into()), ("team".into(), "search".into())],
         missing_tags: vec!["feature".into()],
-        decision: Decision { actions: vec![Action::Clamp, Action::Warn], rule: Some("team-month".into()) },
+        decision: Decision {
+            actions: vec![Action::Clamp, Action::Warn],
+            rule: Some("team-month".into()),
+            empty_at: "2026-11-27T09:30:00Z".parse().ok(),
+        },
         shadow: vec!["next-month".into()],
         reserved: Some(usd("0.5")),
         workflow: Some(Box::new(Workflow { calls: 7, usd: usd("0.25"), input_growth_percent: Some(1203) })),
