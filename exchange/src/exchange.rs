@@ -284,6 +284,11 @@ impl Exchange {
         self.status.is_some_and(|status| status >= 400)
     }
 
+    /// Whether it was let go and no provider is known to have answered: it may never have been sent.
+    pub fn may_lack_an_answer(&self) -> bool {
+        self.was_sent() && self.status.is_none_or(|status| status >= 400)
+    }
+
     /// What the store is to perform under [`Step::Ask`], and the instant that windows are reckoned by.
     pub fn pending(&self) -> Option<&Batch> {
         match &self.phase {

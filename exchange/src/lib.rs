@@ -34,6 +34,7 @@ mod surroundings;
 mod tagging;
 mod target;
 mod usage;
+mod usual;
 mod waste;
 
 pub use admin::{Access, Admin, AdminAnswer, QuotaChange};
@@ -63,4 +64,5 @@ pub use tollgate_pricing::Refreshed;
 /// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.
 pub use tollgate_wire::PrintKey;
 pub use usage::{UsageBatch, Window};
+pub use usual::seen_here;
 pub use waste::Wastes;

@@ -4,7 +4,7 @@ use crate::agents::Outcome;
 use crate::batches::without_usage;
 use crate::bill::{Bill, region};
 use crate::config::Estimate;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Phase};
 use crate::guards::Guarded;
 use crate::waste::Wastes;
 use std::mem;
@@ -18,8 +18,10 @@ use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, Reporte
 pub enum AnsweredBy {
     /// The provider.
     Upstream,
-    /// The proxy: a time-out, a reset, no healthy host. The provider may have worked, and bill for it.
+    /// The proxy: a time-out, a reset. The provider may have worked, and bill for it.
     Proxy,
+    /// The proxy, or nobody, before any upstream was picked: a later filter refused, no route, no healthy host. Nothing was sent.
+    Nobody,
 }
 
 /// How a call ended.
@@ -112,6 +114,9 @@ impl Exchange {
     /// The same with what else there is to ask.
     pub fn settle_with(mut self: Box<Self>, finish: Finish, aids: Aids<'_>) -> Settled {
         self.abandon_asking();
+        if finish.answered_by == AnsweredBy::Nobody {
+            self.never_sent();
+        }
         self.resolve_body_tags();
         let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
@@ -154,6 +159,13 @@ impl Exchange {
         let bookings = self.bookings(&usage);
         record.tags = self.tags.take_pairs();
         Settled { record, bookings, counts }
+    }
+
+    /// What was admitted here went no further: nothing was used, and what the proxy answered is no provider's answer.
+    #[cold]
+    fn never_sent(&mut self) {
+        self.phase = Phase::Replied;
+        self.response = None;
     }
 
     fn outcome(&self, finish: &Finish) -> Outcome {

@@ -396,7 +396,10 @@ const QUOTAS: &str = r#"{
     ]}"#;
 
 fn granted(exchange: &Exchange) -> Result<Admission, StoreFailure> {
-    let lease = |amount| Answer::Reserved { lease: Lease { expires_minute: 1, amount }, taken: Some(0) };
+    let lease = |amount| Answer::Reserved {
+        lease: Lease { expires_minute: 1, amount, shared: false },
+        taken: Some(0),
+    };
     let amounts = exchange.pending().unwrap().ops().into_iter().map(|op| match op.change {
         Change::Reserve { amount, .. } => lease(amount.of(None).unwrap()),
         _ => Answer::Settled,
@@ -508,6 +511,24 @@ fn the_last_of_two_models_is_the_one_that_rules_see() {
     assert!(matches!(step, Step::Reply(LocalReply { status: 400, .. })), "{step:?}");
 }
 
+/// At noon half of the day's window is over, and 60 of 100 calls are taken with this one: the rest lasts another eight hours.
+#[test]
+fn a_warning_says_when_the_budget_will_be_empty() {
+    let quota = r#"{"quotas":[{"name":"q","limit":{"requests":100},"window":"day","steps":[{"at":50,"do":"warn"}]}],
+        "emit":{"response_headers":["decision"]}}"#;
+    for (taken, expected) in [(59, Some("2026-11-20T20:00:00.000Z")), (49, None), (9, None)] {
+        let (mut exchange, _, _) = begin(quota, &head(CHAT, &[]));
+        let lease = Lease { expires_minute: 1, amount: 1, shared: false };
+        let answer = Answer::Reserved { lease, taken: Some(taken) };
+        exchange.resume(Ok(Admission::Granted(vec![answer])));
+        let headers = exchange.response_head(&HeaderPairs::from_pairs([(":status", &b"200"[..])]));
+        let says = |text: &str| headers.iter().any(|edit| format!("{edit:?}").contains(text));
+        let record = exchange.settle(finished(1, Ended::Complete)).record;
+        assert_eq!(record.decision.empty_at.map(|at| at.to_string()).as_deref(), expected, "{taken}");
+        assert_eq!(says("it is empty on 2026-11-20T20:00:00.000Z"), expected.is_some(), "{taken}");
+    }
+}
+
 #[test]
 fn an_answer_of_the_proxy_is_not_known_to_be_free() {
     let (mut exchange, _, _) = begin("{}", &head(CHAT, &[]));
@@ -515,6 +536,31 @@ fn an_answer_of_the_proxy_is_not_known_to_be_free() {
     exchange.response_head(&HeaderPairs::from_pairs([(":status", &b"504"[..])]));
     let finish = Finish { answered_by: AnsweredBy::Proxy, ..finished(1, Ended::Complete) };
     assert_eq!(exchange.settle(finish).record.cost.status, CostStatus::NoUsage);
+}
+
+#[test]
+fn what_never_reached_an_upstream_was_not_sent_and_gives_all_back() {
+    let quota = r#"{"quotas":[{"name":"q","limit":{"requests":9},"window":"day"}]}"#;
+    for status in [Some("403"), None] {
+        let (mut exchange, _, _) = begin(quota, &head(CHAT, &[]));
+        let answer = granted(&exchange);
+        exchange.resume(answer);
+        exchange.request_body(ASK, End::Last);
+        if let Some(status) = status {
+            exchange.response_head(&HeaderPairs::from_pairs([(":status", status.as_bytes())]));
+            exchange.response_body(
+                br#"{"usage":{"prompt_tokens":9,"completion_tokens":9}}"#,
+                End::Last,
+                || at(1),
+            );
+        }
+        assert!(exchange.may_lack_an_answer());
+        let finish = Finish { answered_by: AnsweredBy::Nobody, ..finished(1, Ended::Complete) };
+        let settled = exchange.settle(finish);
+        assert_eq!((settled.record.cost.status, settled.record.tokens.input), (CostStatus::NotSent, None));
+        let changes: Vec<_> = settled.bookings.iter().flat_map(|(_, ops)| ops).map(|op| op.change).collect();
+        assert!(matches!(changes[..], [Change::Settle { actual: 0, output: None, .. }]), "{changes:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tollgate_exchange::{
     AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, GuardBatch, Head, HeaderPairs, InventoryBatch,
     Metered, Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
-    parse_admission,
+    parse_admission, seen_here,
 };
 use tollgate_policy::{
     Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
@@ -158,6 +158,8 @@ impl Root {
                         self.touch(store, ops, now);
                     }
                     Some(store) => {
+                        let seen = seen_here(ops);
+                        self.book(&seen, now);
                         outbox.push(Settlement::new(store, &settled.record.id, ops, now.unix_seconds()));
                     }
                     None => {}

@@ -151,6 +151,8 @@ impl Stream {
             return Some(self.exchange.resume(answer));
         }
         let StoreRef::Remote(index) = batch.store else { return None };
+        self.exchange.expect_usual(&host::SharedData);
+        let ops = self.exchange.pending()?.ops();
         let rules = self.exchange.rules();
         let store = rules.stores.get(index);
         let id = self.exchange.id().to_string();
@@ -353,7 +355,11 @@ impl Stream {
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();
         let first_time = &|results: &str| first_time(&host::SharedData, &rules.namespace, results);
-        let answered_by = if self.exchange.is_error() { answered_by() } else { AnsweredBy::Upstream };
+        let answered_by = if self.exchange.may_lack_an_answer() {
+            answered_by(&self.exchange)
+        } else {
+            AnsweredBy::Upstream
+        };
         let aids = Aids { vocabulary, first_time, store: &host::SharedData, client_left: &client_left };
         let settled = self.exchange.settle_with(Finish { now, ended, answered_by }, aids);
         root.emit(&settled, &rules, outbox, now);
@@ -365,10 +371,19 @@ fn refuse(reply: &LocalReply) -> Headers {
     if host::reply(reply) { Headers::HoldAll } else { Headers::Continue }
 }
 
-/// Who made an error: Envoy's detail of a response that came from upstream is `via_upstream`.
-fn answered_by() -> AnsweredBy {
+/// Who made an error, or whom a client did not wait for. Envoy's detail of a response that came from upstream is `via_upstream`; it knows
+/// an upstream's address from when it picks one on.
+#[cold]
+fn answered_by(exchange: &Exchange) -> AnsweredBy {
     match abi::property(&["response", "code_details"]) {
-        Some(details) if details != b"via_upstream" => AnsweredBy::Proxy,
+        Some(details) if details != b"via_upstream" => {
+            let picked = abi::property(&["upstream", "address"]).is_some_and(|address| !address.is_empty());
+            match (picked, exchange.is_error()) {
+                (false, _) => AnsweredBy::Nobody,
+                (true, true) => AnsweredBy::Proxy,
+                (true, false) => AnsweredBy::Upstream,
+            }
+        }
         _ => AnsweredBy::Upstream,
     }
 }

@@ -66,6 +66,12 @@ impl Bench {
     }
 
     fn start_with(on_failure: &str, answers: Answers, per: Value) -> Option<Self> {
+        let quota =
+            json!({"name": "day", "per": per, "limit": {"requests": 5}, "window": "day", "store": "budget"});
+        Self::start_under(on_failure, answers, quota)
+    }
+
+    fn start_under(on_failure: &str, answers: Answers, quota: Value) -> Option<Self> {
         let (binary, wasm) = given()?;
         let (asked, answers) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(answers)));
         let (log, script) = (Arc::clone(&asked), Arc::clone(&answers));
@@ -89,7 +95,7 @@ impl Bench {
         let upstream = upstream.unwrap();
         let plugin = json!({
             "stores": {"budget": {"cluster": "openai", "protocol": "webdis", "timeout_ms": 400, "on_failure": on_failure}},
-            "quotas": [{"name": "day", "per": per, "limit": {"requests": 5}, "window": "day", "store": "budget"}],
+            "quotas": [quota],
         });
         let envoy = Envoy::start(&Setup {
             binary,
@@ -243,4 +249,24 @@ fn a_settlement_outlives_the_configuration_that_admitted_its_call() {
     assert_eq!(bench.call().0.status, 200);
     bench.envoy.reconfigure(Plugin::Text("{}".to_owned())).unwrap();
     assert_eq!(bench.settlements(1).len(), 1);
+}
+
+/// What an admission asks for: behind the keys stand id, time and end of the lease, then the first counter's amount.
+fn asked_for(admission: &str) -> u64 {
+    let parts: Vec<&str> = admission.split('/').collect();
+    let keys: usize = parts[2].parse().unwrap();
+    parts[3 + keys + 3].parse().unwrap()
+}
+
+#[test]
+fn what_is_usual_is_learned_here_and_put_aside_in_the_store() {
+    let quota = json!({"name": "words", "per": ["model"], "limit": {"output_tokens": 1_000_000}, "window": "day", "store": "budget"});
+    let Some(mut bench) = Bench::start_under("deny", granted(), quota) else { return };
+    for _ in 0..21 {
+        assert_eq!(bench.call().0.status, 200);
+    }
+    let asked = bench.asked.lock().unwrap().clone();
+    let amounts: Vec<u64> = asked.iter().filter(|body| !settles(body)).map(|body| asked_for(body)).collect();
+    let usual = [vec![1024; 20], vec![2]].concat();
+    assert_eq!(amounts, usual, "the first twenty answers tell what is usual");
 }

@@ -3,7 +3,7 @@
 use super::json::{Object, instant, list};
 use super::{Asked, json_reply, mistake};
 use crate::reply::LocalReply;
-use tollgate_policy::{Entry, QuotaRule, StoreRef};
+use tollgate_policy::{Entry, Listed, QuotaRule, StoreRef};
 
 /// So many counters of a quota are shown, those that are used most,
 const MOST_COUNTERS: usize = 1000;
@@ -24,7 +24,10 @@ pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
 
 fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
     let now = asked.now.unix_seconds();
-    let listed = rule.counters(&asked.rules.namespace, asked.store, MOST_PAGES);
+    let listed = match outside(rule, asked) {
+        true => Listed::default(),
+        false => rule.counters(&asked.rules.namespace, asked.store, MOST_PAGES),
+    };
     let used: Vec<i128> = listed.counters.iter().map(|(_, entry)| entry.used(rule.window, now)).collect();
     let least = least_shown(&used);
     let shown = listed.counters.iter().zip(&used).filter(|(_, used)| **used >= least);
@@ -58,6 +61,12 @@ fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
         page.put("counters_in_all_estimated", "true");
     }
     page.end()
+}
+
+/// Whether calls are decided by a store outside alone: what stands here is only how long answers are.
+fn outside(rule: &QuotaRule, asked: &Asked<'_>) -> bool {
+    let StoreRef::Remote(index) = rule.store else { return false };
+    asked.rules.stores.get(index).is_none_or(|store| store.sync_ms.is_none())
 }
 
 /// How much a counter must have used to be shown where there are too many: the greatest amount that enough have used. Which of those
