@@ -209,6 +209,20 @@ fn load_while_reloading(envoy: &mut Envoy, config: &str, calls: u64) -> Tally {
     all
 }
 
+/// Envoy makes a new VM at the first call after its back-off. How many probes passed until all of them did.
+fn probe_until_all_are_back(envoy: &Envoy) -> u64 {
+    let (mut passed, until) = (0, Instant::now() + Duration::from_secs(10));
+    loop {
+        let tally = load(envoy, CONNECTIONS as u64).run(|_| probe());
+        passed += tally.of(404);
+        if tally.of(404) == CONNECTIONS as u64 {
+            return passed;
+        }
+        assert!(Instant::now() < until, "the worker did not come back: {tally:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// The calls that a trap ends have no record and are not booked; their reservations stay until they expire. Every other call, those of the
 /// worker's next VM included, is in the ledger.
 #[test]
@@ -222,12 +236,11 @@ fn a_trap_loses_nothing_but_the_calls_open_on_its_worker() {
     let trap = Call { headers: vec![("x-trap", "now".to_owned())], ..call("", "t0") };
     let tally =
         load(&envoy, calls).run(|number| if number % 200 == 100 { trap.clone() } else { mixed(number) });
-    // Envoy makes a new VM once its back-off is over.
-    std::thread::sleep(Duration::from_secs(2));
+    let probes = probe_until_all_are_back(&envoy);
     let after = load(&envoy, 200).run(mixed);
     assert_eq!(after.of(0) + after.of(503), 0, "the worker did not come back: {after:?}");
-    let all = records(&envoy, after.of(200) + after.of(500) + 1);
-    let lost = calls + 200 - all.len() as u64;
+    let all = records(&envoy, after.of(200) + after.of(500) + probes + 1);
+    let lost = calls + 200 + probes - all.len() as u64;
     println!("{lost} calls without a record; {tally:?}; {after:?}");
     assert!(0 < lost && lost <= 5 * CONNECTIONS as u64 + tally.of(503), "{lost}");
     let sum = Sum::of(&all);

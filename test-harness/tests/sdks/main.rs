@@ -12,6 +12,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use llm::{CLAUDE, ENDLESS, GPT, answer};
@@ -244,6 +247,7 @@ fn users_of_sdks_see_their_own_errors_and_come_back_only_where_it_helps() {
     let cases: Vec<Value> = refusals.iter().map(|(case, _)| case.clone()).collect();
     let cases = [cases, passing(), busy(), cuts()].concat();
     let open = occupy(&envoy, &llm);
+    let lateness = Lateness::watch();
     let outcomes = std::thread::scope(|scope| {
         scope.spawn(|| make_room(open, &envoy));
         run_sdks(&packages, &envoy, &cases)
@@ -257,7 +261,7 @@ fn users_of_sdks_see_their_own_errors_and_come_back_only_where_it_helps() {
         check_passing(&case, &outcomes, &asked);
     }
     check_busy(&outcomes, &asked);
-    check_cuts(&outcomes, &asked, &llm.take_answered(Duration::from_secs(2)));
+    check_cuts(&outcomes, &asked, &llm.take_answered(Duration::from_secs(2)), lateness.margin());
     println!("{} cases, {} requests", cases.len(), asked.values().sum::<u64>());
 }
 
@@ -328,7 +332,7 @@ fn check_busy(outcomes: &Outcomes, asked: &BTreeMap<String, u64>) {
 
 /// The stream ends with an error of the SDK that is none of the connection, the connections go on, and the upstream stops at once, since
 /// the SDKs hang up.
-fn check_cuts(outcomes: &Outcomes, asked: &BTreeMap<String, u64>, seen: &[Seen]) {
+fn check_cuts(outcomes: &Outcomes, asked: &BTreeMap<String, u64>, seen: &[Seen], margin: Duration) {
     for way in WAYS {
         let name = format!("cut-{way}");
         let (outcome, told) = &outcomes[&name];
@@ -343,24 +347,61 @@ fn check_cuts(outcomes: &Outcomes, asked: &BTreeMap<String, u64>, seen: &[Seen])
         let (_, stopped) = sent.answered.unwrap();
         let late = stopped.saturating_duration_since(*told);
         println!("{name}: {} characters, the upstream stopped {late:?} later", text.len());
-        assert!(late < STOPS_WITHIN, "{name}: the upstream went on for {late:?}");
+        assert!(
+            late < STOPS_WITHIN + margin,
+            "{name}: the upstream went on for {late:?}, {margin:?} are for a busy machine"
+        );
     }
 }
 
-/// A second, a tick of 250 ms, what the stand-in waits between two events, and half a second for a busy machine.
-const STOPS_WITHIN: Duration = Duration::from_millis(1000 + 250 + 50 + 500);
+/// A second, a tick of 250 ms, and what the stand-in waits between two events: it notices at the second one that nobody takes it.
+const STOPS_WITHIN: Duration = Duration::from_millis(1000 + 250 + 2 * 50);
+
+/// How late threads of this machine wake up: the greatest of what was seen while something else was measured.
+struct Lateness {
+    done: Arc<AtomicBool>,
+    watch: JoinHandle<Duration>,
+}
+
+impl Lateness {
+    fn watch() -> Self {
+        const NAP: Duration = Duration::from_millis(5);
+        let done = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&done);
+        let watch = std::thread::spawn(move || {
+            let mut most = Duration::ZERO;
+            while !ends.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                std::thread::sleep(NAP);
+                most = most.max(begun.elapsed().saturating_sub(NAP));
+            }
+            most
+        });
+        Self { done, watch }
+    }
+
+    /// What is added to a bound: the client, two threads of the proxy and the upstream may each wake up so late.
+    fn margin(self) -> Duration {
+        self.done.store(true, Ordering::Relaxed);
+        self.watch.join().unwrap() * 4
+    }
+}
 
 /// A client that does not hang up when its stream ends with an error: the upstream is stopped all the same.
 #[test]
 fn the_upstream_of_a_cut_stream_stops_within_a_second_and_a_tick() {
     for upstream in [Version::Http1, Version::Http2] {
         let Some((envoy, llm)) = start(upstream) else { return };
+        let lateness = Lateness::watch();
         let told = read_on_after_the_error(envoy.address());
         let seen = llm.take_answered(Duration::from_secs(5));
+        let margin = lateness.margin();
         let (_, stopped) = seen.first().and_then(|seen| seen.answered).expect("the upstream still sends");
         let late = stopped.saturating_duration_since(told);
-        println!("{upstream:?}: the upstream stopped {late:?} after the client was told");
-        assert!(late < STOPS_WITHIN, "{upstream:?}: {late:?}");
+        println!(
+            "{upstream:?}: the upstream stopped {late:?} after the client was told; allowed are {STOPS_WITHIN:?}, and {margin:?} since the machine is that busy"
+        );
+        assert!(late < STOPS_WITHIN + margin, "{upstream:?}: {late:?}");
     }
 }
 
