@@ -234,6 +234,22 @@ impl Replay {
 
     /// The answer.
     pub fn document(&self) -> Document {
+        let facts = vec![format!(
+            "of {} calls, {} USD, these quotas would have refused {}, {} USD",
+            self.calls,
+            self.cost.amount(),
+            self.blocked.calls,
+            self.blocked.cost.amount()
+        )];
+        Document {
+            title: "Quotas over past calls".into(),
+            facts,
+            sheets: vec![self.sheet()],
+            notes: self.notes(),
+        }
+    }
+
+    fn sheet(&self) -> Sheet {
         let mut sheet = Sheet::new("replay", "By quota").texts(["quota"]).numbers([
             "calls",
             "denied_calls",
@@ -259,13 +275,10 @@ impl Replay {
                 effects.first.as_deref().map_or(Cell::text(""), Cell::from),
             ]);
         }
-        let facts = vec![format!(
-            "of {} calls, {} USD, these quotas would have refused {}, {} USD",
-            self.calls,
-            self.cost.amount(),
-            self.blocked.calls,
-            self.blocked.cost.amount()
-        )];
+        sheet
+    }
+
+    fn notes(&self) -> Vec<String> {
         let mut notes = vec![
             "quotas in shadow mode act here like the others; a call that one quota refuses reaches no other"
                 .into(),
@@ -287,7 +300,7 @@ impl Replay {
                 notes.push(format!("{count} {what}"));
             }
         }
-        Document { title: "Quotas over past calls".into(), facts, sheets: vec![sheet], notes }
+        notes
     }
 }
 

@@ -4,7 +4,6 @@
 //! It is for the bodies of the benches: one member, one frame, no odd headers, and it may be slow or wrong on any other.
 
 use std::collections::BTreeMap;
-use std::mem::ManuallyDrop;
 use std::sync::Mutex;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliState, StandardAlloc};
@@ -12,6 +11,9 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::Read;
+
+#[path = "../../callbacks.rs"]
+mod callbacks;
 
 mod host {
     #[cfg_attr(target_arch = "wasm32", link(wasm_import_module = "env"))]
@@ -45,30 +47,6 @@ enum Decoder {
 }
 
 static STREAMS: Mutex<BTreeMap<u32, Decoder>> = Mutex::new(BTreeMap::new());
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    ManuallyDrop::new(Vec::<u8>::with_capacity(size)).as_mut_ptr()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(_root: u32, _size: usize) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_context: u32, _root: u32) {}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(context: u32, _count: usize, _end: u32) -> u32 {
@@ -131,51 +109,62 @@ impl Decoder {
     fn feed(&mut self, chunk: &[u8], end: bool) {
         let mut piece = [0; PIECE];
         match self {
-            Self::Gzip(state) => {
-                let headed = chunk.starts_with(b"\x1f\x8b");
-                let mut rest = if headed { chunk.get(GZIP_HEADER..).unwrap_or_default() } else { chunk };
-                loop {
-                    let step = inflate(state, rest, &mut piece, MZFlush::None);
-                    rest = rest.get(step.bytes_consumed..).unwrap_or_default();
-                    if step.status.is_err() || (step.bytes_consumed == 0 && step.bytes_written == 0) {
-                        return;
-                    }
-                }
-            }
-            Self::Br(state) => {
-                let (mut available, mut read, mut total) = (chunk.len(), 0, 0);
-                loop {
-                    let (before, mut room, mut written) = (read, PIECE, 0);
-                    let _the_bodies_are_good = BrotliDecompressStream(
-                        &mut available,
-                        &mut read,
-                        chunk,
-                        &mut room,
-                        &mut written,
-                        &mut piece,
-                        &mut total,
-                        state,
-                    );
-                    if read == before && written == 0 {
-                        return;
-                    }
-                }
-            }
+            Self::Gzip(state) => gunzip(state, chunk, &mut piece),
+            Self::Br(state) => unbrotli(state, chunk, &mut piece),
             Self::Zstd(body) => {
                 body.extend_from_slice(chunk);
-                if !end {
-                    return;
-                }
-                let (mut decoder, mut rest) = (FrameDecoder::new(), body.as_slice());
-                if decoder.init(&mut rest).is_err() {
-                    return;
-                }
-                while !decoder.is_finished()
-                    && decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1)).is_ok()
-                {
-                    while decoder.can_collect() > 0 && decoder.read(&mut piece).is_ok() {}
+                if end {
+                    unzstd(body, &mut piece);
                 }
             }
         }
+    }
+}
+
+fn gunzip(state: &mut InflateState, chunk: &[u8], piece: &mut [u8]) {
+    let headed = chunk.starts_with(b"\x1f\x8b");
+    let mut rest = if headed { chunk.get(GZIP_HEADER..).unwrap_or_default() } else { chunk };
+    loop {
+        let step = inflate(state, rest, piece, MZFlush::None);
+        rest = rest.get(step.bytes_consumed..).unwrap_or_default();
+        if step.status.is_err() || (step.bytes_consumed == 0 && step.bytes_written == 0) {
+            return;
+        }
+    }
+}
+
+fn unbrotli(
+    state: &mut BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    chunk: &[u8],
+    piece: &mut [u8],
+) {
+    let (mut available, mut read, mut total) = (chunk.len(), 0, 0);
+    loop {
+        let (before, mut room, mut written) = (read, PIECE, 0);
+        let _the_bodies_are_good = BrotliDecompressStream(
+            &mut available,
+            &mut read,
+            chunk,
+            &mut room,
+            &mut written,
+            piece,
+            &mut total,
+            state,
+        );
+        if read == before && written == 0 {
+            return;
+        }
+    }
+}
+
+fn unzstd(body: &[u8], piece: &mut [u8]) {
+    let (mut decoder, mut rest) = (FrameDecoder::new(), body);
+    if decoder.init(&mut rest).is_err() {
+        return;
+    }
+    while !decoder.is_finished()
+        && decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1)).is_ok()
+    {
+        while decoder.can_collect() > 0 && decoder.read(piece).is_ok() {}
     }
 }

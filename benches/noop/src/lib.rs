@@ -2,6 +2,9 @@
 //! sets one property and records one histogram. What it costs is the price of being wasm inside Envoy, so what Tollgate
 //! costs beyond it is Tollgate's own.
 
+#[path = "../../callbacks.rs"]
+mod callbacks;
+
 mod host {
     #[cfg_attr(target_arch = "wasm32", link(wasm_import_module = "env"))]
     unsafe extern "C" {
@@ -13,31 +16,6 @@ mod host {
 
 const CONTINUE: u32 = 0;
 const HISTOGRAM: u32 = 2;
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {}
-
-/// The host wants memory only for what it hands over, and nothing here asks for any.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    Vec::<u8>::with_capacity(size).leak().as_mut_ptr()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_root: u32, _size: usize) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_configure(_root: u32, _size: usize) -> u32 {
-    1
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_context: u32, _root: u32) {}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(_context: u32, _count: usize, _end: u32) -> u32 {

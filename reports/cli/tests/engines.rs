@@ -1,22 +1,14 @@
 //! The views as SQL, on real engines over an exported log, say what `tollgate report` says, to the last pico-dollar.
 //! `TOLLGATE_ENGINES` names the folder of their Python packages; `cargo xtask test` sets it up.
 
+mod programs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Runs a program and hands back what it printed.
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8(output.stdout).expect("it prints text")
-}
-
-fn tollgate(args: &[&str]) -> String {
-    run(Command::new(env!("CARGO_BIN_EXE_tollgate")).args(args))
-}
+use programs::{run, tollgate};
 
 /// A log with whatever a real one has beside calls, its report and its export.
 fn prepare(folder: &Path) -> (PathBuf, Value) {

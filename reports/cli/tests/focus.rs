@@ -1,19 +1,12 @@
 //! What `tollgate focus` writes is FOCUS 1.2 to the foundation's own validator, and adds up to the report.
 //! `TOLLGATE_FOCUS` names the validator's folder; `cargo xtask test` sets it up.
 
+mod programs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8(output.stdout).expect("it prints text")
-}
-
-fn tollgate(args: &[&str]) -> String {
-    run(Command::new(env!("CARGO_BIN_EXE_tollgate")).args(args))
-}
+use programs::{run, tollgate};
 
 /// What a source of such charges has, of what the specification makes conditional.
 const CAN: &str = "ACCOUNT_NAMING_SUPPORTED,NEGOTIATED_PRICING_SUPPORTED,PUBLIC_PRICE_LIST_SUPPORTED,\

@@ -3,10 +3,14 @@
 //! `TOLLGATE_PAGE`, `CHROMIUM` and `TOLLGATE_PLAYWRIGHT` are paths; `cargo xtask test` sets them. Screenshots stay in the target folder.
 //! `TOLLGATE_PAGE_BYTES` is the least size of the bigger log: 1000000000 shows how long a gigabyte takes.
 
+mod programs;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use programs::{run, tollgate};
 
 fn given(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -14,17 +18,6 @@ fn given(name: &str) -> Option<PathBuf> {
         println!("not tested: {name} is not set; run `cargo xtask test`");
     }
     path
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stdout).expect("it prints text")
-}
-
-fn tollgate(args: &[&str]) -> String {
-    run(Command::new(env!("CARGO_BIN_EXE_tollgate")).args(args))
 }
 
 /// A log of at least so many bytes. Its lines are made once and come again with ids of their own.
