@@ -18,7 +18,7 @@ use crate::waste::Wasted;
 use crate::workflows::Workflows;
 use crate::zone::{Range, Zone, day_text};
 
-use missed::Missed;
+use missed::{Missed, TagNames};
 
 /// Answers what calls cost.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ pub struct Spend {
     movers: Option<Movers>,
     waste: Wasted,
     missed: Missed,
+    tags: TagNames,
 }
 
 impl Spend {
@@ -80,6 +81,7 @@ impl Spend {
             movers: None,
             waste: Wasted::new(Vec::new()),
             missed: Missed::default(),
+            tags: TagNames::default(),
         }
     }
 
@@ -150,9 +152,7 @@ impl Spend {
                 _ => None,
             };
             match tag {
-                Some(tag) if self.total.calls > 0 => {
-                    document.notes.push(format!("no call carries the tag `{tag}`"))
-                }
+                Some(tag) if self.total.calls > 0 => document.notes.push(self.tags.without(tag)),
                 _ => document.sheets.push(sheet(name, title, table)),
             }
         }
@@ -191,7 +191,7 @@ impl Spend {
         let Some(workflows) = &self.workflows else { return };
         if workflows.is_empty() {
             if self.total.calls > 0 {
-                document.notes.push("no call carries the tag `workflow`".into());
+                document.notes.push(self.tags.without("workflow"));
             }
             return;
         }
@@ -249,6 +249,7 @@ impl Fold for Spend {
             return self.miss(row);
         }
         self.total.add(row);
+        self.tags.add(row);
         let (first, last) = self.span.unwrap_or((row.time, row.time));
         self.span = Some((first.min(row.time), last.max(row.time)));
         for (_, _, table) in &mut self.tables {
@@ -262,6 +263,7 @@ impl Fold for Spend {
     fn merge(&mut self, other: Self) {
         self.total.merge(&other.total);
         self.missed.merge(other.missed);
+        self.tags.merge(other.tags);
         self.waste.merge(other.waste);
         let both = self.span.into_iter().chain(other.span);
         self.span = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An option of a command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opt {
     /// With its dashes.
     pub name: &'static str,

@@ -18,6 +18,7 @@ use tollgate_reports::zone::day_text;
 use tollgate_reports::{Form, Range, Selection, Zone};
 
 use crate::args::{Args, Failure, Opt};
+use crate::output::{self, OUTPUT};
 use crate::run::Logs;
 use crate::{generate, zone};
 
@@ -68,11 +69,11 @@ const COMMANDS: &[Command] = &[
 /// Runs what the first argument names.
 pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {
     let Some((name, rest)) = args.split_first() else {
-        crate::output::print(overview().as_bytes())?;
+        output::print(overview().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     };
     if matches!(name.as_str(), "--help" | "-h" | "help") {
-        crate::output::print(overview().as_bytes())?;
+        output::print(overview().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let command = COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
@@ -81,21 +82,27 @@ pub fn dispatch(args: &[String]) -> Result<ExitCode, Failure> {
     })?;
     let before_files = rest.iter().take_while(|arg| *arg != "--");
     if before_files.clone().any(|arg| arg == "--help" || arg == "-h") {
-        crate::output::print(help(command).as_bytes())?;
+        output::print(help(command).as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let args = Args::parse(rest, command.options)?;
+    if command.options.contains(&OUTPUT) {
+        output::check(&args)?;
+    }
     (command.run)(&args)
 }
 
 fn overview() -> String {
-    let mut text = String::from("tollgate COMMAND [--help]: answers out of access logs\n\n");
+    let mut text =
+        String::from("tollgate COMMAND LOG...: answers out of access logs; COMMAND --help says the rest\n\n");
     for command in COMMANDS {
         let summary = command.help.lines().next().unwrap_or_default();
-        text.push_str(&format!("  {:<34} {summary}\n", command.usage));
+        text.push_str(&format!("  {:<10} {summary}\n", command.name));
     }
     text.push_str(
-        "\nLogs are files, patterns such as 'logs/*.gz', or - for standard input; plain, gzip or zstd.\n",
+        "\nWhat a team spent last month, by feature, to open as a spreadsheet:\n  \
+         tollgate report access.log --month last --where team=search --by feature --output search.csv\n\n\
+         Logs are files, patterns such as 'logs/*.gz', or - for standard input; plain, gzip or zstd.\n",
     );
     text
 }
@@ -178,7 +185,7 @@ mod tests {
     #[test]
     fn every_command_has_a_line_in_the_overview_and_a_help() {
         for command in COMMANDS {
-            assert!(overview().contains(&format!("  {}", command.usage)), "{}", command.name);
+            assert!(overview().contains(&format!("\n  {} ", command.name)), "{}", command.name);
             assert!(command.usage.starts_with(command.name) && help(command).contains(command.help));
         }
     }
@@ -205,6 +212,8 @@ mod tests {
             ),
             (&["report", "a", "--zone", "Mars"], "`Mars` is no time zone"),
             (&["report", "nowhere.log"], "`nowhere.log`: No such file"),
+            (&["report", "nowhere.log", "--format", "cvs"], "unknown format `cvs`, expected one of `table`"),
+            (&["report", "nowhere.log", "--output", "a.xlsx"], "`a.xlsx`: name it .csv"),
             (&["report", "nowhere-*.log"], "no file fits `nowhere-*.log`"),
         ] {
             let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();

@@ -21,52 +21,90 @@ pub const OUTPUT: &[Opt] = &[
     Opt::new("--quiet", "", "no progress and no summary of what was read"),
 ];
 
-/// Prints or writes a document as the options say.
-pub fn put(mut document: Document, args: &Args) -> Result<(), Failure> {
-    if let Some(wanted) = args.value("--sheet") {
-        let names: Vec<_> = document.sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
-        document.sheets.retain(|sheet| sheet.name == wanted);
-        if document.sheets.is_empty() {
-            return Err(Failure::Usage(format!("no table `{wanted}`, expected one of {}", names.join(", "))));
-        }
-    }
-    let text = spell(&document, args)?;
-    match args.value("--output").filter(|path| *path != "-") {
-        Some(path) => {
-            std::fs::write(path, text).map_err(|error| Failure::Failed(format!("`{path}`: {error}")))
-        }
-        None => print(text.as_bytes()),
-    }
+/// How an answer is spelled.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Table,
+    Csv,
+    Json,
+    Html,
 }
 
-fn spell(document: &Document, args: &Args) -> Result<String, Failure> {
-    match args.value("--format").map_or_else(|| by_name(args), Ok)? {
-        "table" => {
+/// Refuses what cannot be written before a log is read for it.
+pub fn check(args: &Args) -> Result<(), Failure> {
+    spelling(args)?;
+    args.number::<usize>("--top").map(|_| ())
+}
+
+/// Prints or writes a document as the options say.
+pub fn put(mut document: Document, args: &Args) -> Result<(), Failure> {
+    let names: Vec<_> = document.sheets.iter().map(|sheet| sheet.name).collect();
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = args.value("--sheet") {
+        document.sheets.retain(|sheet| sheet.name == wanted);
+        if document.sheets.is_empty() {
+            let names = quoted(&names);
+            return Err(Failure::Usage(format!("no table `{wanted}`, expected one of {names}")));
+        }
+    }
+    let spelling = spelling(args)?;
+    let text = spell(&document, spelling, args)?;
+    let Some(path) = file(args) else { return print(text.as_bytes()) };
+    std::fs::write(path, text).map_err(|error| Failure::Failed(format!("`{path}`: {error}")))?;
+    if !args.has("--quiet") {
+        let others = match (spelling, names.as_slice()) {
+            (Spelling::Csv, [first, others @ ..]) if !others.is_empty() && !args.has("--sheet") => {
+                format!(", with the table `{first}`; `--sheet` names another one: {}", quoted(others))
+            }
+            _ => String::new(),
+        };
+        eprintln!("wrote `{path}`{others}");
+    }
+    Ok(())
+}
+
+fn file(args: &Args) -> Option<&str> {
+    args.value("--output").filter(|path| *path != "-")
+}
+
+fn spell(document: &Document, spelling: Spelling, args: &Args) -> Result<String, Failure> {
+    match spelling {
+        Spelling::Table => {
             let rows = args.number("--top")?.unwrap_or(20);
             Ok(render::text(document, Width { rows }))
         }
-        "csv" => document
+        Spelling::Csv => document
             .sheets
             .first()
             .map(render::csv)
             .ok_or_else(|| Failure::Failed("there is no table to write as CSV".into())),
-        "json" => Ok(render::json(document)),
-        "html" => Ok(render::html(document)),
-        other => Err(Failure::Usage(format!(
+        Spelling::Json => Ok(render::json(document)),
+        Spelling::Html => Ok(render::html(document)),
+    }
+}
+
+fn spelling(args: &Args) -> Result<Spelling, Failure> {
+    match args.value("--format") {
+        None => by_name(args),
+        Some("table") => Ok(Spelling::Table),
+        Some("csv") => Ok(Spelling::Csv),
+        Some("json") => Ok(Spelling::Json),
+        Some("html") => Ok(Spelling::Html),
+        Some(other) => Err(Failure::Usage(format!(
             "unknown format `{other}`, expected one of `table`, `csv`, `json`, `html`"
         ))),
     }
 }
 
 /// The form that the name of `--output` asks for.
-fn by_name(args: &Args) -> Result<&str, Failure> {
-    let Some(path) = args.value("--output").filter(|path| *path != "-") else { return Ok("table") };
+fn by_name(args: &Args) -> Result<Spelling, Failure> {
+    let Some(path) = file(args) else { return Ok(Spelling::Table) };
     let name = Path::new(path);
     match name.extension().map(|ending| ending.to_string_lossy()).as_deref() {
-        Some("csv") => Ok("csv"),
-        Some("json") => Ok("json"),
-        Some("html") => Ok("html"),
-        None | Some("txt" | "log") => Ok("table"),
+        Some("csv") => Ok(Spelling::Csv),
+        Some("json") => Ok(Spelling::Json),
+        Some("html") => Ok(Spelling::Html),
+        None | Some("txt" | "log") => Ok(Spelling::Table),
         // Whoever opens a table of text as a spreadsheet sees nonsense.
         Some(_) => Err(Failure::Usage(format!(
             "`{path}`: name it .csv (spreadsheets open that), .json, .html or .txt, or give `--format`"

@@ -140,9 +140,28 @@ fn somebody_who_mistypes_is_told_what_there_is() {
     let team = said(&["report", "a.log", "--where", "team=adds"]);
     assert!(team.contains("none of the 1 calls from 2026-11-20 to 2026-11-20 (UTC) is meant"), "{team}");
     assert!(team.contains("`team` is one of ads there"), "{team}");
+    for args in [["--where", "teem=ads"], ["--by", "teem"]] {
+        let tag = said(&[&["report", "a.log"], &args[..]].concat());
+        assert!(tag.contains("no call carries the tag `teem`; tags here are `team`"), "{tag}");
+    }
     let month = said(&["report", "a.log", "--month", "2026-09"]);
     assert!(month.contains("none of the 1 calls from 2026-11-20"), "{month}");
     let sheet = said(&["report", "a.log", "--output", "ads.xlsx"]);
     assert!(sheet.contains("`ads.xlsx`: name it .csv (spreadsheets open that)"), "{sheet}");
     assert!(!folder.0.join("ads.xlsx").exists());
+}
+
+#[test]
+fn a_file_that_is_written_is_named_and_so_is_what_is_not_in_it() {
+    let folder = Folder::new("written");
+    folder.put("a.log", &call("a-1-1", "12:00:00", ""));
+    let told = |args: &[&str]| String::from_utf8_lossy(&folder.tollgate(args).stderr).into_owned();
+    let all = told(&["report", "a.log", "--output", "a.csv"]);
+    assert!(
+        all.contains("wrote `a.csv`, with the table `model`; `--sheet` names another one: `team`"),
+        "{all}"
+    );
+    let one = told(&["report", "a.log", "--output", "a.csv", "--sheet", "team"]);
+    assert!(one.ends_with("wrote `a.csv`\n"), "{one}");
+    assert_eq!(told(&["report", "a.log", "--output", "a.json", "--quiet"]), "");
 }

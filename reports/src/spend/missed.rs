@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tollgate_policy::UNTAGGED;
 use tollgate_record::Timestamp;
 
 use crate::dimension::Lens;
@@ -13,6 +14,8 @@ use crate::zone::day_text;
 const SHOWN: usize = 20;
 /// Calls whose values are looked at.
 const LOOKED_AT: u64 = 100_000;
+/// Calls whose names of tags are: all of a log have the same ones.
+const LOOKED_AT_FOR_NAMES: u64 = 1_000;
 
 /// Calls that were left out.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,43 @@ pub struct Missed {
     calls: u64,
     span: Option<(Timestamp, Timestamp)>,
     values: BTreeMap<String, BTreeSet<String>>,
+    tags: TagNames,
+}
+
+/// The tags that calls carry, for somebody who names one that none does.
+#[derive(Clone, Debug, Default)]
+pub struct TagNames {
+    looked_at: u64,
+    names: BTreeSet<String>,
+}
+
+impl TagNames {
+    /// Looks at a call, if it is one of the first.
+    pub fn add(&mut self, row: &Row<'_>) {
+        if self.looked_at >= LOOKED_AT_FOR_NAMES {
+            return;
+        }
+        self.looked_at = self.looked_at.saturating_add(1);
+        for (name, _) in &row.tags {
+            if !self.names.contains(name.as_ref()) {
+                self.names.insert(name.to_string());
+            }
+        }
+    }
+
+    pub fn merge(&mut self, other: Self) {
+        self.names.extend(other.names);
+    }
+
+    /// That no call carries this one.
+    pub fn without(&self, tag: &str) -> String {
+        let names: Vec<_> = self.names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+        let there = match names.as_slice() {
+            [] => "there are no tags here".to_owned(),
+            names => format!("tags here are {}", names.join(", ")),
+        };
+        format!("no call carries the tag `{tag}`; {there}")
+    }
 }
 
 impl Missed {
@@ -30,6 +70,7 @@ impl Missed {
         if self.calls > LOOKED_AT {
             return;
         }
+        self.tags.add(row);
         for dimension in selection.dimensions() {
             let value = lens.value(dimension, row);
             let values = self.values.entry(dimension.name().to_owned()).or_default();
@@ -43,6 +84,7 @@ impl Missed {
         self.calls = self.calls.saturating_add(other.calls);
         let both = self.span.into_iter().chain(other.span);
         self.span = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        self.tags.merge(other.tags);
         for (name, values) in other.values {
             self.values.entry(name).or_default().extend(values);
         }
@@ -56,6 +98,10 @@ impl Missed {
         let mut facts =
             vec![format!("none of the {} calls from {first} to {last} ({zone}) is meant", self.calls)];
         for (name, values) in &self.values {
+            if values.iter().eq([UNTAGGED]) {
+                facts.push(self.tags.without(name));
+                continue;
+            }
             let more = if values.len() > SHOWN { ", ..." } else { "" };
             let shown: Vec<&str> = values.iter().take(SHOWN).map(String::as_str).collect();
             facts.push(format!("`{name}` is one of {}{more} there", shown.join(", ")));
