@@ -1,8 +1,10 @@
 //! What a workflow costs: calls that one task of an agent made belong together by a tag.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use foldhash::quality::FixedState;
 use tollgate_policy::UNTAGGED;
 use tollgate_pricing::PicoUsd;
 
@@ -10,7 +12,7 @@ use crate::row::Row;
 use crate::sheet::{Cell, Chart, Sheet};
 use crate::sums::Money;
 
-/// How many workflows one thread follows: clients may invent any number of them, and memory is bounded.
+/// How many workflows are followed: clients may invent any number of them, and memory is bounded.
 const MAX_WORKFLOWS: usize = 300_000;
 /// How many of the dearest ones are shown by name.
 const SHOWN: usize = 20;
@@ -23,7 +25,10 @@ pub struct Workflows {
     features: HashMap<Box<str>, Flows, RandomState>,
     followed: usize,
     max: usize,
-    /// Calls of workflows past the bound.
+    /// One in 2 to the power of this is followed. It depends on their names alone which ones: those are told whole, whatever
+    /// the order of the calls and however many threads add them up.
+    thinned: u32,
+    /// Calls of the others.
     not_followed: Flow,
     without: u64,
 }
@@ -54,6 +59,7 @@ impl Workflows {
             features: HashMap::default(),
             followed: 0,
             max: MAX_WORKFLOWS,
+            thinned: 0,
             not_followed: Flow::default(),
             without: 0,
         }
@@ -71,28 +77,51 @@ impl Workflows {
     }
 
     fn pay(&mut self, feature: &str, workflow: &str, calls: u64, cost: PicoUsd) {
+        if !is_followed(workflow, self.thinned) {
+            return self.not_followed.merge(calls, cost);
+        }
         if let Some(flow) = self.features.get_mut(feature).and_then(|flows| flows.get_mut(workflow)) {
             return flow.merge(calls, cost);
         }
-        if self.followed >= self.max {
-            return self.not_followed.merge(calls, cost);
-        }
-        self.followed = self.followed.saturating_add(1);
         let flows = self.features.entry(feature.into()).or_default();
         flows.entry(workflow.into()).or_default().merge(calls, cost);
+        self.followed = self.followed.saturating_add(1);
+        self.thin_out();
+    }
+
+    /// Follows half of them, until they are few enough.
+    fn thin_out(&mut self) {
+        while self.followed > self.max {
+            self.thinned = self.thinned.saturating_add(1);
+            self.drop_others();
+        }
+    }
+
+    fn drop_others(&mut self) {
+        let (thinned, others) = (self.thinned, &mut self.not_followed);
+        for flows in self.features.values_mut() {
+            flows.retain(|workflow, flow| {
+                let stays = is_followed(workflow, thinned);
+                if !stays {
+                    others.merge(flow.calls, flow.cost.amount());
+                }
+                stays
+            });
+        }
+        self.features.retain(|_, flows| !flows.is_empty());
+        self.followed = self.features.values().map(HashMap::len).sum();
     }
 
     /// Takes all that another one took.
     pub fn merge(&mut self, other: Self) {
-        // Two threads that were each within their bound are both followed in full.
-        self.max = self.max.saturating_add(other.followed);
+        if other.thinned > self.thinned {
+            self.thinned = other.thinned;
+            self.drop_others();
+        }
         for (feature, flows) in other.features {
-            let ours = self.features.entry(feature).or_default();
-            let before = ours.len();
             for (workflow, flow) in flows {
-                ours.entry(workflow).or_default().merge(flow.calls, flow.cost.amount());
+                self.pay(&feature, &workflow, flow.calls, flow.cost.amount());
             }
-            self.followed = self.followed.saturating_add(ours.len().saturating_sub(before));
         }
         self.not_followed.merge(other.not_followed.calls, other.not_followed.cost.amount());
         self.without = self.without.saturating_add(other.without);
@@ -161,14 +190,19 @@ impl Workflows {
         }
         if self.not_followed.calls > 0 {
             notes.push(format!(
-                "only {} workflows are told apart; {} calls of others, {} USD, are in no row of the workflows",
-                self.followed,
+                "there are too many workflows to follow each: one in {} is, whole; {} calls of the others, {} USD, are in no row of them",
+                1_u128.checked_shl(self.thinned).unwrap_or(u128::MAX),
                 self.not_followed.calls,
                 self.not_followed.cost.amount()
             ));
         }
         notes
     }
+}
+
+/// Whether a workflow is one of those that are left when half of them were dropped so many times.
+fn is_followed(workflow: &str, thinned: u32) -> bool {
+    thinned == 0 || FixedState::with_seed(0).hash_one(workflow).trailing_zeros() >= thinned
 }
 
 /// The costs of one feature's workflows, in ascending order.
@@ -249,11 +283,37 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_followed_is_told() {
-        let mut bounded = Workflows { max: 1, ..Workflows::new("workflow", "feature") };
-        flows().iter().for_each(|row| bounded.add(row));
-        let notes = bounded.notes().join("\n");
-        assert!(notes.contains("only 1 workflows are told apart; 2 calls of others, 14 USD"), "{notes}");
+    fn of_too_many_the_same_ones_are_followed_whatever_the_order() {
+        let names: Vec<String> = (0..500).map(|number| format!("w{number}")).collect();
+        let rows: Vec<Row<'_>> = (0..2000)
+            .map(|call| Row {
+                tags: vec![("workflow".into(), names[call * 7 % 500].as_str().into())],
+                usd: Some(PicoUsd::from_pico(1_000_000_000_000)),
+                ..Row::default()
+            })
+            .collect();
+        let told = |threads: usize, is_backward: bool| {
+            let bounded = Workflows { max: 50, ..Workflows::new("workflow", "feature") };
+            let mut parts = vec![bounded; threads];
+            let place = |place: usize| if is_backward { rows.len() - 1 - place } else { place };
+            (0..rows.len()).for_each(|call| parts[call % threads].add(&rows[place(call)]));
+            let mut parts = parts.into_iter();
+            let mut all = parts.next().unwrap();
+            parts.for_each(|part| all.merge(part));
+            (csv(&all.sheet()), csv(&all.dearest()), all.notes())
+        };
+        let (sheet, dearest, notes) = told(1, false);
+        for (threads, is_backward) in [(1, true), (2, false), (3, true)] {
+            assert_eq!(told(threads, is_backward), (sheet.clone(), dearest.clone(), notes.clone()));
+        }
+        // Each of the 2,000 calls costs a dollar, and a workflow that is followed has all of its four.
+        let row: Vec<usize> =
+            sheet.lines().nth(1).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
+        let (followed, calls) = (row[0], row[1]);
+        assert!((10..=50).contains(&followed) && calls == 4 * followed, "{sheet}");
+        let others =
+            format!("one in 16 is, whole; {} calls of the others, {} USD", 2000 - calls, 2000 - calls);
+        assert!(notes[0].contains(&others), "{notes:?}");
     }
 
     #[test]
