@@ -40,8 +40,11 @@ impl Exchange {
         self.decide_with(None)
     }
 
-    /// Goes on after [`Step::Recall`]: looks at what shared data knows of the call's workflow.
+    /// Goes on after [`Step::Recall`]: looks at what shared data knows of the call's workflow, or of warnings about its quotas.
     pub fn recall(&mut self, store: &dyn SharedStore, now: Timestamp) -> Step {
+        if !self.plan.projected.is_empty() {
+            return self.warn_of_projected(store);
+        }
         self.end_watching(now);
         self.decide_with(Some((store, now)))
     }
@@ -338,7 +341,10 @@ impl Exchange {
 impl Rules {
     /// Whether somebody looks at how full this quota's counter is.
     fn wants_standing(&self, rule: usize) -> bool {
-        let acts = |rule: &QuotaRule| !rule.steps.is_empty() || rule.mid_stream == MidStream::Cut;
+        let acts = |rule: &QuotaRule| {
+            let warns = rule.warn_when_projected.is_some();
+            warns || !rule.steps.is_empty() || rule.mid_stream == MidStream::Cut
+        };
         let steps = self.quotas.get(rule).is_some_and(acts);
         steps || self.tells_remaining()
     }

@@ -6,7 +6,7 @@ use crate::cut::Cut;
 use crate::exchange::{Exchange, HeaderEdit, request_reader};
 use crate::head::Head;
 use crate::reply::Refusal;
-use tollgate_policy::{Charge, Limits, Op, Otherwise, Quota, StoreRef};
+use tollgate_policy::{Charge, Limits, Op, Otherwise, Projection, Quota, StoreRef};
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Action;
 use tollgate_wire::{End, INJECTION_ROOM, Injection, OutlineReader, Rewrite};
@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub warning: Option<String>,
     /// What is remembered of it for rules about agents.
     pub watched: Option<Box<Watched>>,
+    /// Quotas that will be passed if their windows go on as they began, until it is known whether somebody was warned of that.
+    pub projected: Vec<(Standing, Projection)>,
     /// Reads the request as it goes upstream, where waste is looked for.
     pub outline: Option<Box<OutlineReader>>,
 }

@@ -1,5 +1,7 @@
 //! The steps of quotas on a call that is otherwise admitted, or that would be refused as it is.
 
+mod projected;
+
 use crate::admission::bought;
 use crate::exchange::{Exchange, Phase, Step};
 use crate::plan::Standing;
@@ -31,9 +33,13 @@ impl Exchange {
         }
         let rules = std::rc::Rc::clone(&self.rules);
         let mut wanted = Wanted::default();
+        self.plan.projected.clear();
         for standing in self.plan.standings.clone() {
             let Some(rule) = rules.quotas.get(standing.rule) else { continue };
             self.raise_steps(rule, &standing);
+            if rule.warn_when_projected.is_some() {
+                self.project(rule, standing);
+            }
             for (begins, step) in rule.steps.reached(standing.with_this(), standing.limit) {
                 match step {
                     Do::Warn => self.warn(rule, &standing),
@@ -61,7 +67,7 @@ impl Exchange {
             self.plan.cut = self.plan_cut();
         }
         self.phase = Phase::Passing;
-        Step::Pass
+        if self.plan.projected.is_empty() { Step::Pass } else { Step::Recall }
     }
 
     /// A quota would refuse the call as it is: tries what its steps allow.

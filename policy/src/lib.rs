@@ -33,8 +33,8 @@ pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
 pub use loops::{Arrival, Breach, LoopLimits, LoopRule, Trail, compile_loops, trails};
 pub use pages::{Pages, Slot};
 pub use quota::{
-    CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Protocol, Quota,
-    QuotaRule, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas,
+    CallPrice, Charge, Demand, Do, Expected, Ladder, Limit, MidStream, Mode, OnFailure, Projection, Protocol,
+    Quota, QuotaRule, Reserve, ReservedOutput, Sent, Store, StoreRef, Usage, compile_quotas, warned,
 };
 pub use retries::{Again, Failures, RetryRule, compile_retries, failures};
 pub use routes::{

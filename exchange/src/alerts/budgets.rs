@@ -3,7 +3,7 @@
 use super::{Alert, AlertKind, Alerts, Severity};
 use crate::exchange::Exchange;
 use crate::plan::Standing;
-use tollgate_policy::{Mode, Quota, QuotaRule, Window};
+use tollgate_policy::{Mode, Projection, Quota, QuotaRule, Window};
 
 /// An alert of a quota without a fixed window holds for so long after it was raised last.
 const EPISODE_S: i64 = 60;
@@ -26,13 +26,33 @@ impl Exchange {
         let (window_start, ends_at) = window(rule, now);
         for percent in rule.steps.percentages(taken, standing.limit) {
             alerts.raise(&(kind, &quota.op.key, percent, window_start), now, || Alert {
-                summary: summary(rule, taken, standing.limit),
+                summary: summary(rule, taken, standing.limit, "are used"),
                 severity: Severity::Warning,
                 threshold: percent.to_string(),
                 value: Some(rule.limit.charge.shown(taken)),
                 ..self.about(rule, quota, kind, window_start, ends_at)
             });
         }
+    }
+
+    /// Raises an alert for a counter that will pass what is to be warned of if its window goes on as it began.
+    #[inline(never)]
+    pub(crate) fn raise_projected(&self, rule: &QuotaRule, standing: &Standing, projection: &Projection) {
+        let Some(alerts) = self.rules.alerts.as_ref().filter(|_| !self.plan.dry_run) else { return };
+        let lease = self.leases.iter().find(|(quota, ..)| quota.rule == standing.rule);
+        let Some((quota, ..)) = lease else { return };
+        let (kind, now) = (AlertKind::BudgetProjected, self.started.unix_seconds());
+        let begun = Some(projection.begun);
+        alerts.raise(&(kind, &quota.op.key, projection.passes, begun), now, || Alert {
+            summary: format!(
+                "at this rate {}",
+                summary(rule, projection.amount, standing.limit, "will be used")
+            ),
+            severity: Severity::Warning,
+            threshold: projection.passes.to_string(),
+            value: Some(rule.limit.charge.shown(projection.amount)),
+            ..self.about(rule, quota, kind, begun, projection.ends)
+        });
     }
 
     /// Raises an alert for a quota that refuses this call, or would. `standing` is what is taken, and what the call asked for.
@@ -46,7 +66,8 @@ impl Exchange {
             Mode::Shadow => (Severity::Info, "would refuse"),
         };
         alerts.raise(&(kind, &quota.op.key, severity, window_start), now, || {
-            let taken = standing.map_or(String::new(), |(taken, _)| summary(rule, taken, quota.limit));
+            let taken =
+                standing.map_or(String::new(), |(taken, _)| summary(rule, taken, quota.limit, "are used"));
             Alert {
                 summary: format!("quota {} {refuses} calls; {taken}", rule.name),
                 severity,
@@ -85,10 +106,10 @@ impl Exchange {
     }
 }
 
-fn summary(rule: &QuotaRule, taken: i128, limit: i128) -> String {
+fn summary(rule: &QuotaRule, taken: i128, limit: i128, are_used: &str) -> String {
     let shown = |amount: i128| rule.limit.charge.shown(amount);
     let percent = taken.saturating_mul(100).checked_div(limit).unwrap_or(100);
-    format!("{} of {} {} are used ({percent} %)", shown(taken), shown(limit), rule.limit.charge.name())
+    format!("{} of {} {} {are_used} ({percent} %)", shown(taken), shown(limit), rule.limit.charge.name())
 }
 
 /// The window that an alert is about, and until when it holds.

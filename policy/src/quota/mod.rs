@@ -1,11 +1,13 @@
 //! Quotas: how much of something a window allows, per tag, provider or model.
 
 mod demand;
+mod projected;
 mod raw;
 mod steps;
 mod store;
 
 pub use demand::{CallPrice, Demand, Expected};
+pub use projected::{Projection, warned};
 pub use raw::compile_quotas;
 pub(crate) use raw::dimension;
 pub use steps::{Do, Ladder};
@@ -163,6 +165,8 @@ pub struct QuotaRule {
     pub mode: Mode,
     /// Where it is counted.
     pub store: StoreRef,
+    /// Of what percentage of the limit is to be warned, if the window's trend would pass it.
+    pub warn_when_projected: Option<i128>,
     overrides: Vec<(Selector, i128)>,
     knows_its_scope: bool,
     per: Vec<Dimension>,
@@ -298,8 +302,9 @@ impl QuotaRule {
         if self.limit.charge == Charge::InFlight || self.mid_stream == MidStream::Cut {
             return 0;
         }
-        let first_step = self.steps.begin_at(limit);
-        first_step.unwrap_or(i128::MAX).min(self.steps.refuses_at(limit))
+        let first_step = self.steps.begin_at(limit).unwrap_or(i128::MAX);
+        let projects = self.projects_nothing_below(limit).unwrap_or(i128::MAX);
+        first_step.min(projects).min(self.steps.refuses_at(limit))
     }
 
     /// What the keys of all its counters begin with.

@@ -26,6 +26,7 @@ const FIELDS: &[&str] = &[
     "mode",
     "store",
     "scope",
+    "warn_when_projected",
 ];
 
 /// A limit without a cap of its own under `requested`, for requests that do not say how long their answer may be.
@@ -54,12 +55,14 @@ impl QuotaRule {
         let store = store_ref(form.text("store")?, stores)?;
         let per = form.list("per", |value| dimension(text(value)?, tag_names))?;
         let mid_stream = [("finish", MidStream::Finish), ("cut", MidStream::Cut)];
+        let window = window(&form, limit.charge, store)?;
         let rule = Self {
             name: name.to_owned(),
             when: when(&form, tag_names)?,
             limit,
             overrides: form.list("overrides", |value| override_of(value, limit.charge, tag_names))?,
-            window: window(&form, limit.charge, store)?,
+            warn_when_projected: super::projected::read(&form, window)?,
+            window,
             steps: Ladder::read(&form)?,
             mid_stream: form.word("mid_stream", &mid_stream)?.unwrap_or_default(),
             reserve: form.object("reserve", Reserve::read)?.unwrap_or_default(),
