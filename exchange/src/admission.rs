@@ -108,7 +108,7 @@ impl Exchange {
 
     /// Holds the worst case of the call under `max_request_usd`: one that sets no bound gets what that buys.
     fn keep_request_cheap(&mut self) -> Option<Refusal> {
-        let most = self.plan.limits.max_request_usd?;
+        let most = self.plan.limits.max_request_usd?.pico();
         let demand = self.demand();
         let price = demand.worst.price?;
         let worst = |tokens: u64| price.input.checked_add(cost_of(price.per_million_output, tokens)?);

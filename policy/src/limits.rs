@@ -17,8 +17,8 @@ pub struct LimitRule {
 /// The bounds on one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// What it may cost in the worst case, in pico-USD.
-    pub max_request_usd: Option<i128>,
+    /// What it may cost in the worst case.
+    pub max_request_usd: Option<PicoUsd>,
     /// How many tokens each answer may have; a request that asks for more is changed.
     pub max_output_tokens: Option<u64>,
     /// Longer bodies are not held.
@@ -64,7 +64,7 @@ impl LimitRule {
         let form = Form::read(value, FIELDS)?;
         let when = Selector::compile(&form.selector("when")?, tag_names).map_err(|e| e.within("when"))?;
         let limits = Limits {
-            max_request_usd: form.money("max_request_usd")?.map(PicoUsd::pico),
+            max_request_usd: form.money("max_request_usd")?,
             max_output_tokens: form.count("max_output_tokens")?,
             max_body_bytes: form.count("max_body_bytes")?,
             hold_chunked: form.flag("hold_chunked")?,
@@ -162,7 +162,7 @@ mod tests {
         ]);
         let rules = compile_limits(&rules, &["env".to_owned()]).unwrap();
         let limits = Limits::on(&rules, &facts);
-        assert_eq!((limits.max_request_usd, limits.max_output_tokens), (Some(2_000_000_000_000), Some(4096)));
+        assert_eq!((limits.max_request_usd, limits.max_output_tokens), (Some(PicoUsd::from_pico(2_000_000_000_000)), Some(4096)));
         assert_eq!((limits.holds_chunked(), limits.on_large_body()), (false, Some(Otherwise::Deny)));
         assert_eq!((limits.most_held_bytes(), limits.on_unrewritable()), (1_000_000, Otherwise::Pass));
     }

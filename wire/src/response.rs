@@ -56,7 +56,8 @@ pub struct ResponseReader {
     stream_asked: bool,
     readable: bool,
     cuts: bool,
-    content: Option<memmem::Finder<'static>>,
+    /// Boxed: it is aligned to 16 bytes, and so would be whatever holds it.
+    content: Option<Box<memmem::Finder<'static>>>,
     saw_content: bool,
 }
 
@@ -188,7 +189,7 @@ impl ResponseReader {
             Body::Unknown | Body::Blank(_) => false,
             _ => {
                 let content = self.dialect.content;
-                self.content.get_or_insert_with(|| memmem::Finder::new(content)).find(chunk).is_some()
+                self.content.get_or_insert_with(|| Box::new(memmem::Finder::new(content))).find(chunk).is_some()
             }
         };
     }

@@ -105,7 +105,7 @@ fn pass_nested(
             text = None;
             continue;
         }
-        let Some(found) = memchr3(b'"', open, close, tail) else { break };
+        let Some(found) = mark(tail, open, close) else { break };
         at = at.saturating_add(found).saturating_add(1);
         match tail.get(found) {
             Some(b'"') => text = Some(Escaped::No),
@@ -118,3 +118,14 @@ fn pass_nested(
     }
     (Some(Skip::Nested { open, close, depth, text }), rest.len())
 }
+
+/// The next quote or bracket of that kind. Mostly only a colon and a number, or a comma, stand before it: those few bytes are sooner
+/// looked at one by one.
+fn mark(tail: &[u8], open: u8, close: u8) -> Option<usize> {
+    let is_mark = |byte: &u8| *byte == b'"' || *byte == open || *byte == close;
+    let (near, far) = tail.split_at_checked(NEAR).unwrap_or((tail, &[]));
+    let further = || Some(memchr3(b'"', open, close, far)?.saturating_add(NEAR));
+    near.iter().position(is_mark).or_else(further)
+}
+
+const NEAR: usize = 6;
