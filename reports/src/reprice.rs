@@ -27,6 +27,8 @@ pub struct Book {
     prices: PriceBook,
     /// Whose price unknown models have.
     stand_in: Option<String>,
+    /// Whether a price of one's own is that of a model's snapshots, too: people name a model as reports do.
+    with_snapshots: bool,
 }
 
 /// Why a call cannot be priced.
@@ -78,7 +80,7 @@ impl fmt::Display for Unpriceable {
 impl Book {
     /// These prices; unknown models have the price of `stand_in`.
     pub fn new(prices: PriceBook, stand_in: Option<String>) -> Self {
-        Self { prices, stand_in }
+        Self { prices, stand_in, with_snapshots: false }
     }
 
     /// The catalogue's prices alone.
@@ -124,12 +126,17 @@ impl Book {
             }
             own.push(own_price(line)?);
         }
-        Ok(Self::new(PriceBook::new(own), None))
+        Ok(Self { with_snapshots: true, ..Self::new(PriceBook::new(own), None) })
     }
 
     /// The price of a model of a provider.
     pub fn find(&self, provider: &str, model: &str) -> Option<Found<'_>> {
-        self.prices.find(provider, model)
+        let found = self.prices.find(provider, model)?;
+        if found.own || !self.with_snapshots {
+            return Some(found);
+        }
+        let family = self.prices.find(provider, found.name).filter(|family| family.own);
+        Some(family.unwrap_or(found))
     }
 
     /// The same where the model may name another provider: `anthropic/claude-haiku-4-5`.
@@ -202,7 +209,7 @@ impl Book {
         let served = part.or(record.response_model.as_deref());
         let stand_in = condition(record, "price_as").or(self.stand_in.as_deref());
         let names = [served, record.request_model.as_deref(), stand_in].into_iter().flatten();
-        let mut known = names.filter_map(|model| self.prices.find(&record.provider, model));
+        let mut known = names.filter_map(|model| self.find(&record.provider, model));
         known
             .next()
             .ok_or_else(|| Unpriceable::UnknownModel(format!("{} {}", record.provider, model(record))))

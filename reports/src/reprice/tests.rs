@@ -64,3 +64,17 @@ fn a_file_that_is_wrong_is_refused_with_its_place() {
         assert!(why.starts_with(expected), "{why}");
     }
 }
+
+#[test]
+fn a_line_is_about_a_model_and_its_snapshots() {
+    let book = Book::of_lines(["openai/gpt-4.1 input=1"]).unwrap();
+    for (model, expected) in [
+        ("gpt-4.1", true),
+        ("gpt-4.1-2025-04-14", true),
+        ("gpt-4.1-mini", false),
+        ("gpt-4.1-mini-2025-04-14", false),
+    ] {
+        assert_eq!(book.find("openai", model).unwrap().own, expected, "{model}");
+    }
+    assert_eq!(Book::of_lines(["a/b input=1", "a/b input=2"]).unwrap_err(), "`a/b` has two prices");
+}
