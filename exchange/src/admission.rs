@@ -181,7 +181,7 @@ impl Exchange {
                 None => batches.push(Batch {
                     store: rule.store,
                     mode: rule.mode,
-                    quotas: vec![quota],
+                    quotas: self.room_for(quota),
                     released: Vec::new(),
                 }),
             }
@@ -191,6 +191,13 @@ impl Exchange {
         // Quotas on trial come last: what they would have refused is only of interest for calls that pass.
         batches.sort_by_key(|batch| batch.mode == Mode::Shadow);
         batches
+    }
+
+    /// A list of one, with room for all that may join it.
+    fn room_for(&self, quota: Quota) -> Vec<Quota> {
+        let mut quotas = Vec::with_capacity(self.rules.quotas.len());
+        quotas.push(quota);
+        quotas
     }
 
     fn next_batch(&mut self) -> Step {
@@ -235,6 +242,7 @@ impl Exchange {
     fn granted(&mut self, batch: Batch, answers: &[Answer]) {
         let (store, mode) = (batch.store, batch.mode);
         let own = answers.iter().skip(batch.released.len());
+        self.leases.reserve(batch.quotas.len());
         for (quota, answer) in batch.quotas.into_iter().zip(own) {
             let Answer::Reserved { lease, taken } = answer else { continue };
             let wanted = mode == Mode::Enforce && self.rules.wants_standing(quota.rule);

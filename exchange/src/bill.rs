@@ -4,7 +4,7 @@ mod instead;
 mod last;
 mod saved;
 
-pub(crate) use last::LastPrice;
+pub(crate) use last::LastPrices;
 
 use crate::config::UnknownModel;
 use crate::exchange::Exchange;
@@ -274,7 +274,7 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>
     };
     let provider = exchange.target.call.provider();
     let rules = &exchange.rules;
-    let known = |model| rules.last_price.find(&rules.prices, provider, model);
+    let known = |model| rules.last_prices.find(&rules.prices, provider, model);
     let own = [served, exchange.model()].into_iter().flatten().find_map(known);
     let own = own.map(|entry| Price { entry, stands_in: None });
     own.or_else(|| Some(Price { entry: known(stand_in?)?, stands_in: stand_in }))

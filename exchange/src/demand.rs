@@ -70,7 +70,9 @@ struct Pricing<'a> {
 impl<'a> Pricing<'a> {
     /// `None` if the model or its price is not known.
     fn of(exchange: &'a Exchange) -> Option<Self> {
-        let found = exchange.rules.prices.find(exchange.target.call.provider(), exchange.model()?)?;
+        let rules = &exchange.rules;
+        let found =
+            rules.last_prices.find(&rules.prices, exchange.target.call.provider(), exchange.model()?)?;
         let situation = Situation {
             time_unix_s: exchange.started.unix_seconds(),
             service_tier: exchange.request_facts().service_tier.as_deref(),
@@ -84,14 +86,13 @@ impl<'a> Pricing<'a> {
     /// The dearest way in which this input may be billed, and a million tokens of output after it.
     fn dearest(&self, input: u64, kinds: &[TokenKind]) -> Option<CallPrice> {
         let prices = kinds.iter().filter_map(|kind| {
-            let alone = self.total(&[(*kind, input)])?;
-            let with_output = self.total(&[(*kind, input), (TokenKind::Output, MILLION)])?;
+            let (input_alone, output) = self.price(*kind, input, TokenKind::Output)?;
             let reasoning = match kinds.len() {
                 1 => None,
-                _ => self.total(&[(*kind, input), (TokenKind::Reasoning, MILLION)]),
+                _ => self.price(*kind, input, TokenKind::Reasoning).map(|(_, reasoning)| reasoning),
             };
-            let most = with_output.max(reasoning.unwrap_or(with_output));
-            Some(CallPrice { input: alone, per_million_output: most.checked_sub(alone)? })
+            let per_million_output = reasoning.map_or(output, |reasoning| output.max(reasoning));
+            Some(CallPrice { input: input_alone, per_million_output })
         });
         prices.reduce(|one, other| CallPrice {
             input: one.input.max(other.input),
@@ -99,12 +100,17 @@ impl<'a> Pricing<'a> {
         })
     }
 
-    /// `None` where a class has no rate.
-    fn total(&self, counts: &[(TokenKind, u64)]) -> Option<i128> {
+    /// What the input costs, and a million tokens of that kind of output after it. `None` where a class has no rate.
+    fn price(&self, input: TokenKind, count: u64, output: TokenKind) -> Option<(i128, i128)> {
         let mut tokens = TokenCounts::default();
-        counts.iter().for_each(|(kind, count)| tokens.set(*kind, *count));
+        tokens.set(input, count);
+        tokens.set(output, MILLION);
         let usage = Usage { tokens, ..Usage::default() };
         let quote = quote(&self.found.card, &usage, &self.situation, &self.factors).ok()?;
-        quote.unpriced.is_empty().then(|| quote.total.pico())
+        let for_output = output.billed_as().iter().map(|kind| kind.name());
+        let line = for_output.filter_map(|name| quote.lines.iter().find(|line| line.name == name)).next();
+        let output = line.map_or(0, |line| line.amount.pico());
+        let priced = quote.unpriced.is_empty();
+        priced.then_some((quote.total.pico().checked_sub(output)?, output))
     }
 }

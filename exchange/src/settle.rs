@@ -244,6 +244,7 @@ impl Exchange {
     fn bookings(&self, usage: &tollgate_policy::Usage) -> Vec<(StoreRef, Vec<Op>)> {
         let sent = if self.was_sent() { Sent::Yes } else { Sent::No };
         let mut bookings: Vec<(StoreRef, Vec<Op>)> = Vec::new();
+        let all = self.leases.len().saturating_add(self.plan.void.len());
         let current = self.leases.iter().map(|(quota, store, lease)| (quota, store, *lease, sent));
         let has = |quota: &Quota| self.leases.iter().any(|(other, _, _)| other.op.key == quota.op.key);
         let void = self.plan.void.iter().filter(|(quota, _)| !has(quota));
@@ -252,7 +253,11 @@ impl Exchange {
             let op = quota.settle(lease, usage, sent);
             match bookings.iter_mut().find(|(s, _)| s == store) {
                 Some((_, ops)) => ops.push(op),
-                None => bookings.push((*store, vec![op])),
+                None => {
+                    let mut ops = Vec::with_capacity(all);
+                    ops.push(op);
+                    bookings.push((*store, ops));
+                }
             }
         }
         bookings

@@ -162,7 +162,10 @@ mod tests {
         ]);
         let rules = compile_limits(&rules, &["env".to_owned()]).unwrap();
         let limits = Limits::on(&rules, &facts);
-        assert_eq!((limits.max_request_usd, limits.max_output_tokens), (Some(PicoUsd::from_pico(2_000_000_000_000)), Some(4096)));
+        assert_eq!(
+            (limits.max_request_usd, limits.max_output_tokens),
+            (Some(PicoUsd::from_pico(2_000_000_000_000)), Some(4096))
+        );
         assert_eq!((limits.holds_chunked(), limits.on_large_body()), (false, Some(Otherwise::Deny)));
         assert_eq!((limits.most_held_bytes(), limits.on_unrewritable()), (1_000_000, Otherwise::Pass));
     }

@@ -11,7 +11,7 @@ use super::structs::from_struct;
 use crate::admin::Admin;
 use crate::agents::Agents;
 use crate::alerts::Alerts;
-use crate::bill::LastPrice;
+use crate::bill::LastPrices;
 use crate::feed::FeedSource;
 use crate::guards::Guards;
 use crate::refresh::PolicyFile;
@@ -99,7 +99,7 @@ pub struct Rules {
     pub needs_route: bool,
     /// Whom requests called under these rules.
     pub(crate) targets: Targets,
-    pub(crate) last_price: LastPrice,
+    pub(crate) last_prices: LastPrices,
     /// Digest of the configuration, the record's `tollgate.config.version`.
     pub version: String,
     /// Digest of all prices, the record's `tollgate.price.version`.
@@ -324,7 +324,7 @@ impl Rules {
             tags,
             needs_route,
             targets: Targets::default(),
-            last_price: LastPrice::default(),
+            last_prices: LastPrices::default(),
             version,
         })
     }

@@ -260,7 +260,7 @@ impl QuotaRule {
             let op = Op {
                 keeps_below: self.keeps_below(limit),
                 stays_from: self.steps.refuses_at(limit),
-                ..self.op(namespace, &self.key_values(facts), change)
+                ..self.op_at(namespace, |key| self.write_values(key, facts), change)
             };
             let learns = self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Typical;
             Quota { rule, charge: self.limit.charge, limit, op, learns }
@@ -269,13 +269,20 @@ impl QuotaRule {
 
     /// A change to the counter of these values, already escaped and joined.
     pub fn op(&self, namespace: &str, values: &str, change: Change) -> Op {
+        self.op_at(namespace, |key| key.push_str(values), change)
+    }
+
+    /// The same where the values have still to be written behind the key's beginning: a call makes one key for each of its quotas.
+    fn op_at(&self, namespace: &str, write_values: impl FnOnce(&mut String), change: Change) -> Op {
         let place = self.place.get_or_init(|| {
             let base = self.base(namespace);
             let prefix = format!("{base}/v");
             Place { prefix, table: (!self.per.is_empty()).then(|| Arc::new(Table::new(base))) }
         });
-        let key = format!("{}{values}", place.prefix).into();
-        let window = self.window;
+        let mut key = String::with_capacity(place.prefix.len().saturating_add(USUAL_VALUES));
+        key.push_str(&place.prefix);
+        write_values(&mut key);
+        let (key, window) = (key.into(), self.window);
         Op { key, table: place.table.clone(), window, change, keeps_below: 0, stays_from: 0 }
     }
 
@@ -393,20 +400,21 @@ impl QuotaRule {
         self.per.iter().map(name).zip(values.split('/').skip(1).map(unescape)).collect()
     }
 
-    fn key_values(&self, facts: &Facts<'_>) -> String {
+    fn write_values(&self, key: &mut String, facts: &Facts<'_>) {
         let value = |dimension: &Dimension| match dimension {
             Dimension::Tag(index) => facts.tags.value(*index),
             Dimension::Provider => Some(facts.provider),
             Dimension::Model => facts.model,
         };
-        let mut key = String::new();
         for dimension in &self.per {
             key.push('/');
-            escape_into(&mut key, value(dimension).unwrap_or("__unknown__"));
+            escape_into(key, value(dimension).unwrap_or("__unknown__"));
         }
-        key
     }
 }
+
+/// Room for the values in a key; longer ones make their own.
+const USUAL_VALUES: usize = 48;
 
 impl Quota {
     /// The change that books what the call really used.
@@ -442,6 +450,9 @@ pub(crate) fn escape(value: &str) -> String {
 }
 
 pub(crate) fn escape_into(key: &mut String, value: &str) {
+    if !value.bytes().any(|byte| matches!(byte, b'%' | b'/')) {
+        return key.push_str(value);
+    }
     for (index, part) in value.split('%').enumerate() {
         if index > 0 {
             key.push_str("%25");

@@ -145,6 +145,10 @@ fn action(value: &Value) -> Result<Option<Do>, ConfigError> {
 
 /// So many percent of a limit.
 fn share(limit: i128, percent: i128) -> i128 {
+    // Mostly there are no steps, and a division of 128 bits is none of the things that wasm has.
+    if percent == 100 {
+        return limit;
+    }
     limit.checked_mul(percent).map_or(limit, |product| product.div_euclid(100))
 }
 
