@@ -45,8 +45,13 @@ impl Bill {
             errors: None,
         };
         bill.cost.status = status_without_price(exchange, reported, answered_by);
-        if let (CostStatus::Priced, Some(usage)) = (bill.cost.status, &reported.usage) {
-            bill.price(exchange, reported, found, usage);
+        match (bill.cost.status, &reported.usage, reported.cost) {
+            (CostStatus::Priced, Some(usage), _) => bill.price(exchange, reported, found, usage),
+            // A provider may say what a call costs and not what it used.
+            (CostStatus::NoUsage, None, Some(figure)) if exchange.trusts_reported_cost() => {
+                bill.take_reported(figure, reported);
+            }
+            _ => {}
         }
         bill
     }
@@ -107,8 +112,10 @@ impl Bill {
             self.errors = Some("limit");
             return self.cost.status = CostStatus::Unpriced;
         };
-        if self.cost.status == CostStatus::Priced {
-            self.cost.status = match (quote.unpriced.is_empty(), quoted.free) {
+        // Of a call that several models had a part in, all must be free for it to be.
+        let free = quoted.free && (self.cost.usd.is_none() || self.cost.status == CostStatus::Free);
+        if matches!(self.cost.status, CostStatus::Priced | CostStatus::Free) {
+            self.cost.status = match (quote.unpriced.is_empty(), free) {
                 (false, _) => CostStatus::Unpriced,
                 (true, true) => CostStatus::Free,
                 (true, false) => CostStatus::Priced,

@@ -188,6 +188,44 @@ fn a_trusted_providers_own_figure_is_the_cost() {
 }
 
 #[test]
+fn a_trusted_figure_counts_although_nobody_says_what_was_used() {
+    let head = head("/api/v1/chat/completions", &[(":authority", "openrouter.ai")]);
+    let body = br#"{"model":"openai/gpt-4o-mini","usage":{"cost":0.00123}}"#;
+    let answered = Answered { status: "200", body, ended: Ended::Complete };
+    let told = record("{}", &head, ASK, &answered);
+    assert_eq!(
+        (told.cost.status, told.cost.usd.unwrap().to_string().as_str()),
+        (CostStatus::Reported, "0.00123")
+    );
+    assert_eq!((told.usage_source, told.cost.list_usd), (UsageSource::None, None));
+    let own = record(r#"{"pricing":{"trust_reported_cost":[]}}"#, &head, ASK, &answered).cost;
+    assert_eq!((own.status, own.usd), (CostStatus::NoUsage, None));
+}
+
+#[test]
+fn a_call_is_free_only_if_all_models_that_had_a_part_in_it_are() {
+    let head = head("/v1/messages", &[(":authority", "api.anthropic.com")]);
+    let part = |model: &str| {
+        format!(r#"{{"type":"message","model":"{model}","input_tokens":1000,"output_tokens":0}}"#)
+    };
+    let free = r#"{"pricing":{"overrides":[{"provider":"anthropic","model":"free-*","free":true}]}}"#;
+    let (one, other, paid) = (part("free-1"), part("free-2"), part("claude-haiku-4-5"));
+    for (iterations, status, usd) in [
+        ([&one, &other], CostStatus::Free, "0"),
+        ([&one, &paid], CostStatus::Priced, "0.001"),
+        ([&paid, &one], CostStatus::Priced, "0.001"),
+    ] {
+        let body = format!(
+            r#"{{"id":"m","model":"claude-haiku-4-5","stop_reason":"end_turn","usage":{{"input_tokens":2000,"output_tokens":0,"iterations":[{},{}]}}}}"#,
+            iterations[0], iterations[1]
+        );
+        let answered = Answered { status: "200", body: body.as_bytes(), ended: Ended::Complete };
+        let cost = record(free, &head, br#"{"model":"claude-haiku-4-5"}"#, &answered).cost;
+        assert_eq!((cost.status, cost.usd.unwrap().to_string().as_str()), (status, usd), "{body}");
+    }
+}
+
+#[test]
 fn a_model_that_nobody_knows_is_recorded_refused_or_priced_as_another() {
     let body = br#"{"model":"nobody-knows","usage":{"prompt_tokens":1000,"completion_tokens":0}}"#;
     let answered = Answered { status: "200", body, ended: Ended::Complete };

@@ -137,6 +137,11 @@ impl PriceBook {
         })
     }
 
+    /// The providers whose models the overrides are about, override by override.
+    pub fn overridden(&self) -> impl Iterator<Item = &str> {
+        self.overrides.iter().map(|own| own.provider.as_str())
+    }
+
     /// Whether it is the catalogue and nothing else.
     pub fn is_catalogue(&self) -> bool {
         self.overrides.is_empty() && self.refreshed.is_none()

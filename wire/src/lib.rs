@@ -34,6 +34,7 @@ pub use call::{
 pub use estimate::{CountTokens, Encoding, NoVocabulary, Vocabulary};
 pub use inflate::DecoderMemory;
 pub use pointer::{PointerError, Pointers};
+pub use providers::is_provider;
 pub use report::{Part, Problem, Problems, Reported, Source};
 pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};
 pub use response::{Ended, ResponseHead, ResponseReader};

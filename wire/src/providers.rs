@@ -182,6 +182,11 @@ impl Provider {
 /// The provider that is a router to [`SELLERS`].
 const ROUTER: &str = "huggingface";
 
+/// Whether calls may be made to a provider of that name without the configuration naming it.
+pub fn is_provider(name: &str) -> bool {
+    PROVIDERS.iter().any(|provider| provider.name == name) || SELLERS.iter().any(|(_, both)| *both == name)
+}
+
 /// The habits of the provider with that name. A seller behind a router has the router's.
 pub(crate) fn habits(name: &str) -> &'static [Habit] {
     let name = if SELLERS.iter().any(|(_, both)| *both == name) { ROUTER } else { name };

@@ -516,12 +516,15 @@ fn views(raw: &RawEmit, tags: &TagRules) -> Result<Vec<View>, ConfigError> {
         std::iter::once(fixed).chain(tags.names().iter().map(|tag| vec![tag.clone()])).collect()
     };
     let names: Vec<Vec<String>> = raw.views.clone().unwrap_or_else(default);
-    let twice = |index: usize| names.iter().take(index).any(|other| names.get(index) == Some(other));
-    if let Some(index) = (0..names.len()).find(|index| twice(*index)) {
-        return Err(ConfigError::new(
-            format!("emit.views[{index}]"),
-            "stands twice, its counters would double",
-        ));
+    // `[a, b]` and a tag `a_b` would have one name, and sums over it would double too.
+    let joined: Vec<String> = names.iter().map(|labels| labels.join("_")).collect();
+    let twice = |index: usize| joined.iter().take(index).any(|other| joined.get(index) == Some(other));
+    if let Some(index) = (0..joined.len()).find(|index| twice(*index)) {
+        let problem = format!(
+            "the name `{}` stands twice, its counters would double",
+            joined.get(index).map_or("", String::as_str)
+        );
+        return Err(ConfigError::new(format!("emit.views[{index}]"), problem));
     }
     each("emit.views", &names, |labels| {
         if labels.is_empty() {

@@ -147,7 +147,11 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             r#"{"emit":{"views":[["taem"]]}}"#,
             "emit.views[0][0]: unknown label `taem`, expected one of `provider`",
         ),
-        (r#"{"emit":{"views":[["model"],["model"]]}}"#, "emit.views[1]: stands twice"),
+        (r#"{"emit":{"views":[["model"],["model"]]}}"#, "emit.views[1]: the name `model` stands twice"),
+        (
+            r#"{"tags":{"a":{"value":"1"},"b":{"value":"2"},"a_b":{"value":"3"}},"emit":{"views":[["a","b"],["a_b"]]}}"#,
+            "emit.views[1]: the name `a_b` stands twice",
+        ),
         (r#"{"emit":{"views":[["model","model"]]}}"#, "emit.views[0][1]: the label stands twice"),
         (r#"{"emit":{"max_series":0}}"#, "emit.max_series: `0` is not between 1 and 100000"),
         (
@@ -228,4 +232,35 @@ fn rules_that_can_never_match_are_named_with_the_reason() {
     }
     let route = warnings(r#""routes":[{"when":{"env":"prod"},"allow":["x"]}]"#);
     assert_eq!(route, ["routes[0].when.env: `prod` is no value that `env` can have: it never matches"]);
+}
+
+#[test]
+fn prices_of_providers_that_nobody_calls_are_named() {
+    let warnings = |json: &str| Rules::compile(json.as_bytes()).unwrap().warnings();
+    let own = |provider: &str, more: &str| {
+        format!(
+            r#"{{"pricing":{{"overrides":[{{"provider":"{provider}","model":"*","free":true}}]}}{more}}}"#
+        )
+    };
+    assert_eq!(
+        warnings(&own("opanai", "")),
+        [
+            "pricing.overrides[0].provider: `opanai` is neither a known provider nor one of `upstreams`: it never matches"
+        ]
+    );
+    let named = r#","upstreams":[{"when":{"host":"h"},"provider":"opanai"}]"#;
+    for known in [own("openai", ""), own("ollama", ""), own("huggingface_groq", ""), own("opanai", named)] {
+        assert!(warnings(&known).is_empty(), "{known}");
+    }
+    assert_eq!(
+        warnings(r#"{"pricing":{"trust_reported_cost":["openruoter"]}}"#),
+        [
+            "pricing.trust_reported_cost[0]: `openruoter` is neither a known provider nor one of `upstreams`: it never matches"
+        ]
+    );
+    let adjusted = r#"{"tags":{"env":{"value":"staging"}},"pricing":{"adjustments":[{"when":{"env":"prod"},"percent":"5"}]}}"#;
+    assert_eq!(
+        warnings(adjusted),
+        ["pricing.adjustments[0].when.env: `prod` is no value that `env` can have: it never matches"]
+    );
 }

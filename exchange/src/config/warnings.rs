@@ -2,6 +2,7 @@
 
 use super::Rules;
 use tollgate_policy::Selector;
+use tollgate_wire::is_provider;
 
 impl Rules {
     /// Rules that are about no call, each with its path and the reason.
@@ -22,8 +23,24 @@ impl Rules {
                 warnings.push(format!("{list}[{place}].when.{field}: {why}: it never matches"));
             }
         };
+        let adjustments = self.adjustments.iter().map(|adjustment| ("pricing.adjustments", &adjustment.when));
         routes.for_each(&mut check);
         limits.for_each(&mut check);
+        adjustments.enumerate().for_each(&mut check);
+        let priced = self.prices.overridden().enumerate();
+        let priced = priced.map(|(place, name)| (format!("pricing.overrides[{place}].provider"), name));
+        let trusted = self.trusted_costs.iter().enumerate();
+        let trusted =
+            trusted.map(|(place, name)| (format!("pricing.trust_reported_cost[{place}]"), name.as_str()));
+        for (path, name) in priced.chain(trusted).filter(|(_, name)| !self.calls_provider(name)) {
+            let why = "is neither a known provider nor one of `upstreams`: it never matches";
+            warnings.push(format!("{path}: `{name}` {why}"));
+        }
         warnings
+    }
+
+    /// Whether some call may be one to a provider of that name.
+    fn calls_provider(&self, name: &str) -> bool {
+        is_provider(name) || self.upstreams.iter().any(|upstream| upstream.wire.provider == name)
     }
 }

@@ -186,8 +186,8 @@ fn put_own<K: PartialEq>(
 pub(super) const fn kind_label(kind: tollgate_pricing::TokenKind) -> &'static str {
     use tollgate_pricing::TokenKind as K;
     match kind {
-        K::CacheRead | K::CacheReadAudio | K::CacheReadImage => "cache_read",
-        K::CacheWrite | K::CacheWrite1h => "cache_write",
+        K::CacheRead | K::CacheReadAudio | K::CacheReadImage | K::CacheReadVideo => "cache_read",
+        K::CacheWrite | K::CacheWrite1h | K::CacheWriteAudio => "cache_write",
         K::InputAudio => "audio_input",
         K::InputImage => "image_input",
         K::Output => "output",

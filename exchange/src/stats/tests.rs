@@ -92,6 +92,25 @@ fn each_view_counts_the_call_under_its_own_labels() {
 }
 
 #[test]
+fn every_class_of_tokens_counts_under_the_kind_that_contains_it() {
+    for kind in TokenKind::ALL {
+        let name = kind.name();
+        let expected = match name {
+            _ if name.starts_with("cache_read") => "cache_read",
+            _ if name.starts_with("cache_write") => "cache_write",
+            "input_audio" => "audio_input",
+            "input_image" => "image_input",
+            "output_audio" => "audio_output",
+            "output_image" => "image_output",
+            "reasoning" => "reasoning",
+            _ if kind.is_input() => "input",
+            _ => "output",
+        };
+        assert_eq!(kind_label(kind), expected, "{name}");
+    }
+}
+
+#[test]
 fn calls_of_less_than_a_nano_dollar_add_up() {
     let (rules, shared, mut stats, mut proxy) =
         (rules(), Shared::default(), Stats::default(), Proxy::default());

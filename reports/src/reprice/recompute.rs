@@ -32,6 +32,10 @@ impl Book {
                 Recomputed::Nothing(Unpriceable::NoCost(cost.status))
             }
             (Err(why), None) => Recomputed::Nothing(why),
+            // The provider said what it costs and not what was used: there is no quote of ours beside it.
+            (Ok(_), None) if cost.status == CostStatus::Reported && cost.usd == cost.reported_usd => {
+                Recomputed::Nothing(Unpriceable::NoCost(cost.status))
+            }
             (Ok(price), Some(_)) if follows(&price, cost) => Recomputed::Equal,
             // Where a class has no rate, the filter gives no cost for what has no other line either.
             (Ok(price), None) if cost.status == CostStatus::Unpriced && price.lines.is_empty() => {

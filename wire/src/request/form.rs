@@ -1,4 +1,4 @@
-//! Reads the short fields of a form, such as a transcription's model, and passes over its files.
+//! Reads the short fields of a form, such as a transcription's model or a picture's size, and passes over its files.
 
 use memchr::memmem;
 
@@ -33,6 +33,9 @@ enum State {
 enum Field {
     Model,
     Stream,
+    Choices,
+    ImageSize,
+    ImageQuality,
 }
 
 impl FormReader {
@@ -118,6 +121,9 @@ fn field(headers: &[u8]) -> Option<Field> {
     match name {
         "model" => Some(Field::Model),
         "stream" => Some(Field::Stream),
+        "n" => Some(Field::Choices),
+        "size" => Some(Field::ImageSize),
+        "quality" => Some(Field::ImageQuality),
         _ => None,
     }
 }
@@ -128,5 +134,41 @@ fn take(field: Field, raw: &[u8], facts: &mut RequestFacts) {
         Field::Model if text.is_empty() || facts.model.is_some() => {}
         Field::Model => facts.model = Some(text),
         Field::Stream => facts.stream = Some(text.eq_ignore_ascii_case("true")),
+        Field::Choices => facts.choices = text.parse().ok(),
+        Field::ImageSize => facts.image_size = Some(text).filter(|size| !size.is_empty()),
+        Field::ImageQuality => facts.image_quality = Some(text).filter(|quality| !quality.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_picture_is_priced_by_is_read_in_any_cut() {
+        let part = |name: &str, value: &str| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let body = [
+            part("image", "\u{89}PNG\r\n--b0 noise"),
+            part("model", "dall-e-2"),
+            part("n", "3"),
+            part("size", "512x512"),
+            part("quality", ""),
+            "--b--\r\n".to_owned(),
+        ]
+        .concat();
+        let expected = RequestFacts {
+            model: Some("dall-e-2".to_owned()),
+            choices: Some(3),
+            image_size: Some("512x512".to_owned()),
+            ..RequestFacts::default()
+        };
+        for size in 1..body.len() {
+            let (mut reader, mut facts) = (FormReader::new("b"), RequestFacts::default());
+            body.as_bytes().chunks(size).for_each(|chunk| reader.feed(chunk, &mut facts));
+            assert_eq!(facts, expected, "in pieces of {size}");
+            assert!(!reader.wants_more());
+        }
     }
 }

@@ -175,7 +175,10 @@ fn count_units(reading: &mut Reading, tally: &mut Tally<'_, '_>) {
 fn read_cost(reading: &mut Reading, value: &Value<'_>) {
     let seconds = value.decimal(&["prompt_audio_seconds"]).or_else(|| value.decimal(&["seconds"]));
     reading.usage.note_decimal(UnitKind::AudioSeconds, seconds);
-    reading.cost = cost(value);
+    // Nobody is paid for calling: such a figure would give budgets back.
+    let cost = cost(value);
+    reading.usage.inconsistent |= cost.is_some_and(|cost| cost < PicoUsd::ZERO);
+    reading.cost = cost.filter(|cost| *cost >= PicoUsd::ZERO);
     let lines = [
         ("input", ["cost", "input_tokens_cost"]),
         ("output", ["cost", "output_tokens_cost"]),

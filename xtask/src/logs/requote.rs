@@ -178,6 +178,9 @@ mod tests {
         reported.cost.reported_usd = reported.cost.usd;
         reported.cost.lines = vec![("reported".into(), "0.01".parse().unwrap())];
         check("the provider's own figure is the cost", reported.clone(), 1, 0, "");
+        let mut alone = Record { tokens: Tokens::default(), ..reported.clone() };
+        alone.cost.list_usd = None;
+        check("the provider's figure and no usage", alone, 0, 0, "no cost by their status `reported`");
         reported.cost.reported_usd = "0.02".parse().ok();
         check("a cost that is not the figure it is said to be", reported, 0, 1, "");
         let mut lost = call();
