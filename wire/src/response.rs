@@ -189,7 +189,10 @@ impl ResponseReader {
             Body::Unknown | Body::Blank(_) => false,
             _ => {
                 let content = self.dialect.content;
-                self.content.get_or_insert_with(|| Box::new(memmem::Finder::new(content))).find(chunk).is_some()
+                self.content
+                    .get_or_insert_with(|| Box::new(memmem::Finder::new(content)))
+                    .find(chunk)
+                    .is_some()
             }
         };
     }
