@@ -133,13 +133,28 @@ pub(super) fn put(
         return Room::None;
     }
     let value = if write.stays { value | STAYS } else { value };
-    let mut slot = Vec::with_capacity(needed);
-    slot.extend([text, value, name.tag].iter().flat_map(|number| number.to_le_bytes()));
-    slot.extend(write.now.to_le_bytes());
-    slot.extend(name.text.as_bytes());
-    slot.extend(write.value);
-    page.splice(place, slot);
+    let head = head(text, value, name.tag, write.now);
+    if place.len() == needed {
+        write_over(page.get_mut(place).unwrap_or_default(), &[&head, name.text.as_bytes(), write.value]);
+        return room;
+    }
+    page.splice(place, [&head, name.text.as_bytes(), write.value].concat());
     room
+}
+
+fn head(text: u16, value: u16, tag: u16, now: u32) -> [u8; HEAD_BYTES] {
+    let ([t0, t1], [v0, v1]) = (text.to_le_bytes(), value.to_le_bytes());
+    let ([g0, g1], [s0, s1, s2, s3]) = (tag.to_le_bytes(), now.to_le_bytes());
+    [t0, t1, v0, v1, g0, g1, s0, s1, s2, s3]
+}
+
+/// Most values are as long as the ones before: nothing behind them has to move.
+fn write_over(mut slot: &mut [u8], parts: &[&[u8]]) {
+    for part in parts {
+        let Some((place, rest)) = slot.split_at_mut_checked(part.len()) else { return };
+        place.copy_from_slice(part);
+        slot = rest;
+    }
 }
 
 /// Makes room for one more slot. What cannot be read behind the last slot goes first.
