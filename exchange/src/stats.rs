@@ -173,6 +173,11 @@ impl Stats {
         self.count_quota("conflicts", key, 1, sink);
     }
 
+    /// Counts a refusal for what running calls have put aside and may not use.
+    pub fn count_transient(&mut self, key: &str, sink: &mut impl MetricSink) {
+        self.count_quota("refused_while_reserved", key, 1, sink);
+    }
+
     /// Counts counters of a quota that were forgotten or shared since their page was full.
     pub fn count_crowd(&mut self, key: &str, counters: u32, sink: &mut impl MetricSink) {
         self.count_quota("crowded", key, u64::from(counters), sink);

@@ -271,6 +271,9 @@ impl Root {
         for key in hand.take_conflicts() {
             self.stats.count_conflict(&key, &mut ProxyStats);
         }
+        for key in hand.take_transient() {
+            self.stats.count_transient(&key, &mut ProxyStats);
+        }
         for (key, counters) in hand.take_crowds() {
             self.stats.count_crowd(&key, counters, &mut ProxyStats);
         }

@@ -94,7 +94,8 @@ impl Admin {
             Access::Denied => (not_found(), None),
             Access::Login(token) => (self.login(&token, headers), None),
             Access::Granted(who) => match (headers.text(":method"), path.strip_prefix("/quotas/")) {
-                (Some("GET" | "HEAD"), _) => (route(path, &asked), None),
+                (Some("GET" | "HEAD"), Some(counter)) => (steer::show(counter, &asked), None),
+                (Some("GET" | "HEAD"), None) => (route(path, &asked), None),
                 (Some("POST"), Some(counter)) => match steer::answer(counter, &asked, &who) {
                     Ok((reply, change)) => (reply, Some(change)),
                     Err(refusal) => (refusal, None),

@@ -1,6 +1,7 @@
 //! `quotas`: how much of each quota is used and reserved, by counter, and when it will be empty.
 
 use super::json::{Object, instant, list};
+use super::steer::outside;
 use super::{Asked, json_reply, mistake};
 use crate::reply::LocalReply;
 use tollgate_policy::{Entry, Listed, QuotaRule, StoreRef};
@@ -25,8 +26,8 @@ pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
 fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
     let now = asked.now.unix_seconds();
     let listed = match outside(rule, asked) {
-        true => Listed::default(),
-        false => rule.counters(&asked.rules.namespace, asked.store, MOST_PAGES),
+        Some(_) => Listed::default(),
+        None => rule.counters(&asked.rules.namespace, asked.store, MOST_PAGES),
     };
     let used: Vec<i128> = listed.counters.iter().map(|(_, entry)| entry.used(rule.window, now)).collect();
     let least = least_shown(&used);
@@ -61,12 +62,6 @@ fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
         page.put("counters_in_all_estimated", "true");
     }
     page.end()
-}
-
-/// Whether calls are decided by a store outside alone: what stands here is only how long answers are.
-fn outside(rule: &QuotaRule, asked: &Asked<'_>) -> bool {
-    let StoreRef::Remote(index) = rule.store else { return false };
-    asked.rules.stores.get(index).is_none_or(|store| store.sync_ms.is_none())
 }
 
 /// How much a counter must have used to be shown where there are too many: the greatest amount that enough have used. Which of those

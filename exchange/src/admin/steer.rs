@@ -5,7 +5,7 @@ use super::query::segment;
 use super::quotas::counter;
 use super::{Asked, json_reply, mistake};
 use crate::reply::LocalReply;
-use tollgate_policy::{Change, Charge, Op, QuotaRule, StoreRef};
+use tollgate_policy::{Change, Charge, Op, QuotaRule, Store, StoreRef};
 use tollgate_pricing::PicoUsd;
 
 /// A change to a counter that somebody asked for.
@@ -19,12 +19,25 @@ pub struct QuotaChange {
     pub audit: String,
 }
 
-/// The answer, and what is to be done before it is given. The error answers a request that cannot be honoured.
-pub(super) fn answer(
-    path: &str,
-    asked: &Asked<'_>,
-    who: &str,
-) -> Result<(LocalReply, QuotaChange), LocalReply> {
+/// The answer to `GET quotas/{name}/{value}...`: one counter, of which there may be more than a list can show.
+pub(super) fn show(path: &str, asked: &Asked<'_>) -> LocalReply {
+    let found = find(path, asked).and_then(|(rule, values)| {
+        let op = rule.op(&asked.rules.namespace, &values, Change::Reset);
+        if let Some(store) = outside(rule, asked) {
+            return Err(elsewhere("counters are not shown", &op, store));
+        }
+        let entry = op.entry(asked.store).map_err(|_| away())?.ok_or_else(nothing_counted)?;
+        let mut page = Object::new();
+        page.text("quota", Some(&rule.name));
+        page.text("unit", Some(rule.limit.charge.name()));
+        page.put("counter", &counter(rule, asked, values.trim_start_matches('/'), &entry));
+        Ok(json_reply(200, page.end()))
+    });
+    found.unwrap_or_else(|refusal| refusal)
+}
+
+/// The quota that a path names, and the values of its counter as they stand in the key.
+fn find<'a>(path: &str, asked: &'a Asked<'_>) -> Result<(&'a QuotaRule, String), LocalReply> {
     let unreadable = || mistake("the path is no UTF-8");
     let parts = path.split('/').map(segment).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
     let (name, parts) = parts.split_first().ok_or_else(unreadable)?;
@@ -34,6 +47,33 @@ pub(super) fn answer(
         let (expected, given) = (rule.counts_by(), parts.len());
         mistake(&format!("the quota `{name}` counts by {expected} values, {given} are in the path"))
     })?;
+    Ok((rule, values))
+}
+
+/// The store that alone decides about a quota's calls, if there is one: what stands here is only how long answers are.
+pub(super) fn outside<'a>(rule: &QuotaRule, asked: &'a Asked<'_>) -> Option<&'a Store> {
+    let StoreRef::Remote(index) = rule.store else { return None };
+    asked.rules.stores.get(index).filter(|store| store.sync_ms.is_none())
+}
+
+/// The answer where a counter stands in a store that is not asked: what is not done, and where it can be done.
+fn elsewhere(what: &str, op: &Op, store: &Store) -> LocalReply {
+    let key = crate::store::tagged(&op.key);
+    json_reply(501, error(&format!("{what} from here: the counter is `{key}` in the store `{}`", store.name)))
+}
+
+fn nothing_counted() -> LocalReply {
+    not_there("no call has come under these values yet")
+}
+
+/// The answer, and what is to be done before it is given. The error answers a request that cannot be honoured.
+pub(super) fn answer(
+    path: &str,
+    asked: &Asked<'_>,
+    who: &str,
+) -> Result<(LocalReply, QuotaChange), LocalReply> {
+    let (rule, values) = find(path, asked)?;
+    let name = &rule.name;
     let (change, what) = change(rule, asked)?;
     let op = rule.op(&asked.rules.namespace, &values, change);
     let labels = rule.labels_of(asked.rules.tags.names(), &values);
@@ -57,7 +97,7 @@ fn local(
     audit: String,
 ) -> Result<(LocalReply, QuotaChange), LocalReply> {
     let found = op.entry(asked.store).map_err(|_| away())?;
-    let before = found.ok_or_else(|| not_there("no call has come under these values yet"))?;
+    let before = found.ok_or_else(nothing_counted)?;
     let (after, _) =
         before.clone().apply(op.window, op.change, asked.now.unix_seconds()).map_err(|_| away())?;
     let used = |entry: &tollgate_policy::Entry| {
@@ -83,11 +123,9 @@ fn remote(
     let store = asked.rules.stores.get(index).ok_or_else(away)?;
     let cached = store.sync_ms.is_some();
     if cached || op.change == Change::Reset {
-        let what = if cached { "counters under `mode: cached`" } else { "resets" };
-        let key = crate::store::tagged(&op.key);
-        let problem =
-            format!("{what} are not changed from here: the counter is `{key}` in the store `{}`", store.name);
-        return Err(json_reply(501, error(&problem)));
+        let what =
+            if cached { "counters under `mode: cached` are not changed" } else { "resets are not changed" };
+        return Err(elsewhere(what, &op, store));
     }
     let mut page = Object::new();
     page.text("quota", Some(&rule.name));

@@ -75,6 +75,16 @@ impl Entry {
         self.taken().is_ok_and(|taken| taken >= amount)
     }
 
+    /// Whether a reservation that was refused would fit if running calls used nothing of what they have put aside.
+    #[cold]
+    pub(super) fn has_room_but_for_leases(&self, change: Change) -> bool {
+        let Change::Reserve { amount, limit } = change else { return false };
+        let used = self.slots.iter().try_fold(0_i128, |sum, (_, used)| sum.checked_add(*used));
+        let with_this =
+            used.zip(amount.of(self.outputs.p95())).and_then(|(used, more)| used.checked_add(more));
+        !self.leases.is_empty() && used < Some(limit) && with_this.is_some_and(|sum| sum <= limit)
+    }
+
     fn reserve(
         &mut self,
         amount: Amount,

@@ -30,6 +30,8 @@ pub struct InHand {
     conflicts: Vec<Arc<str>>,
     /// The keys that found no room at once, and how many others went for them or had to share.
     crowds: Vec<(Arc<str>, u32)>,
+    /// The keys that refused a call for what running calls have put aside, not for what was used.
+    transient: Vec<Arc<str>>,
 }
 
 /// What is in hand of one counter.
@@ -62,7 +64,7 @@ pub enum GiveBack {
     All,
 }
 
-/// Conflicts and crowds past this number are not counted until they were taken.
+/// Past this number none of them is counted until they were taken.
 const MOST_CONFLICTS: usize = 1024;
 
 impl InHand {
@@ -149,6 +151,17 @@ impl InHand {
         if self.crowds.len() < MOST_CONFLICTS {
             self.crowds.push((Arc::clone(&op.key), counters));
         }
+    }
+
+    pub(super) fn note_transient(&mut self, op: &Op) {
+        if self.transient.len() < MOST_CONFLICTS {
+            self.transient.push(Arc::clone(&op.key));
+        }
+    }
+
+    /// The keys of counters that refused a call for what running calls have put aside, and may not use; once for each refusal.
+    pub fn take_transient(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.transient)
     }
 
     /// The keys of counters that found their page full, and how many counters were forgotten or shared for that.

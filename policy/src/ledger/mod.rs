@@ -420,6 +420,9 @@ fn change_one(
         let entry = read.entry(&home).unwrap_or_default();
         let (mut next, mut answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
         let refused = matches!(answer, Answer::Refused { .. });
+        if refused && next.has_room_but_for_leases(change) {
+            hand.note_transient(op);
+        }
         // Whoever was refused once must not make room for others and come back with nothing used.
         if refused && read.stays(&home) {
             return Ok(answer);

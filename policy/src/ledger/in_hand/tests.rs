@@ -143,6 +143,17 @@ fn conflicts_are_told_by_counter() {
     assert!(hand.take_conflicts().is_empty());
 }
 
+#[test]
+fn refusals_for_what_is_put_aside_alone_are_told_by_counter() {
+    let (store, mut hand) = (Memory::default(), InHand::new(0));
+    let told = |hand: &mut InHand| hand.take_transient().len();
+    let first = admit(&store, &mut hand, 6, 10, NOON).unwrap();
+    assert_eq!((admit(&store, &mut hand, 5, 10, NOON), told(&mut hand)), (None, 1), "6 may come back");
+    assert_eq!((admit(&store, &mut hand, 11, 10, NOON), told(&mut hand)), (None, 0), "never fits");
+    settle(&store, &mut hand, first, 6);
+    assert_eq!((admit(&store, &mut hand, 5, 10, NOON), told(&mut hand)), (None, 0), "6 are used");
+}
+
 proptest::proptest! {
     /// However the calls of two workers come, overlap and settle, and whenever they give back what they have in hand: what is
     /// used and reserved never passes the limit by admission, and in the end it is what was settled and is open.
