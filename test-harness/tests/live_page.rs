@@ -43,6 +43,7 @@ fn the_page_signs_in_and_draws_what_was_spent() {
     let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"; // of "secret"
     let plugin = json!({
         "tags": {"team": {"from": [{"header": "x-team"}]}, "feature": {"from": [{"header": "x-feature"}]}},
+        "waste": {},
         "admin": {"token_sha256": digest},
     });
     let Some((envoy, _llm)) = envoy(&plugin) else { return };
@@ -70,6 +71,11 @@ fn the_page_signs_in_and_draws_what_was_spent() {
     }
     assert!(dom.contains("<title>Tollgate: spend</title>"), "a tag's value ran as a script");
     assert!(!dom.contains("token=secret"), "the token stayed in the address");
+    // All of them say the same; the first of each worker are told before any of them was over.
+    for expected in ["Waste since", "|repeated|", "|a day, last hour|"] {
+        assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
+    }
+    assert!(!dom.contains("id=\"waste\" hidden"), "the table of waste is hidden");
     for control in ["id=\"by\"", "id=\"also\"", "id=\"window\"", "id=\"pause\""] {
         assert!(dom.contains(control), "{control} is missing");
     }

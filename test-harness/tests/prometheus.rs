@@ -118,6 +118,7 @@ fn plugin() -> Value {
         },
         "upstreams": [{"when": {"host": "llm.test"}, "provider": "openai", "dialect": "openai"}],
         "virtual_keys": {digest: {"team": "nightly"}},
+        "waste": {"within": "1h"},
         "quotas": [{"name": "models", "per": ["model"], "limit": {"usd": "100"}, "window": "month"}],
         "emit": {"views": [["provider", "model", "operation"], ["team"], ["feature"], ["customer"], ["workflow"]]},
     })
@@ -190,7 +191,7 @@ fn check_rules(prometheus: &Prometheus) {
     let groups = rules["groups"].as_array().unwrap();
     let names = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
     let names: Vec<&str> = names.map(|rule| rule["record"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), 13);
+    assert_eq!(names.len(), 14);
     for name in names {
         let found = prometheus.wait(name, |found| !found.is_empty());
         assert!(!found.is_empty(), "`{name}` gives nothing");

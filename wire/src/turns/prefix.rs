@@ -67,7 +67,7 @@ pub struct Beginning {
 /// What a request says, as far as that is needed to know its beginnings again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// The whole body, byte for byte.
+    /// The whole request, whatever its white space and its marks of caches.
     pub body: u64,
     /// Tools, system prompt, and the messages before the user's first one. `None` if there is nothing of all that.
     pub head: Option<Beginning>,
@@ -88,7 +88,6 @@ pub struct Outline {
 /// Push reader of an [`Outline`] out of a JSON body.
 pub struct OutlineReader {
     lexer: Lexer,
-    body: DefaultHasher,
     reading: Reading,
 }
 
@@ -138,6 +137,8 @@ struct Reading {
     tools: Part,
     system: Part,
     message: Part,
+    /// All that is none of these.
+    rest: Part,
     /// All messages so far.
     chain: DefaultHasher,
     bytes: u64,
@@ -172,6 +173,7 @@ impl OutlineReader {
             tools: Part::new(key),
             system: Part::new(key),
             message: Part::new(key),
+            rest: Part::new(key),
             chain: key.hasher(),
             bytes: 0,
             messages: 0,
@@ -189,12 +191,11 @@ impl OutlineReader {
             asks: false,
             after_comma: false,
         };
-        Self { lexer: Lexer::default(), body: key.hasher(), reading }
+        Self { lexer: Lexer::default(), reading }
     }
 
     /// Reads on.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.body.write(chunk);
         let reading = &mut self.reading;
         self.lexer.feed(chunk, &mut |token, depth| reading.take(token, depth));
     }
@@ -206,19 +207,25 @@ impl OutlineReader {
 
     /// What was read. `None` of a body that is no JSON object, or is broken off.
     pub fn outline(&self) -> Option<Outline> {
-        self.lexer.is_whole().then(|| self.reading.outline(self.body.finish()))
+        self.lexer.is_whole().then(|| self.reading.outline())
     }
 }
 
 impl Reading {
-    fn outline(&self, body: u64) -> Outline {
-        let front = self.tools.bytes.saturating_add(self.system.bytes);
-        let beginning = |messages: u32, mark: Mark| {
+    fn outline(&self) -> Outline {
+        let prints = |chain: u64| {
             let mut hasher = self.key.hasher();
-            for print in [self.tools.hasher.finish(), self.system.hasher.finish(), mark.chain] {
+            for print in [self.tools.hasher.finish(), self.system.hasher.finish(), chain] {
                 hasher.write_u64(print);
             }
-            Beginning { print: hasher.finish(), messages, bytes: front.saturating_add(mark.bytes) }
+            hasher
+        };
+        let mut body = prints(self.chain.finish());
+        body.write_u64(self.rest.hasher.finish());
+        let front = self.tools.bytes.saturating_add(self.system.bytes);
+        let beginning = |messages: u32, mark: Mark| {
+            let print = prints(mark.chain).finish();
+            Beginning { print, messages, bytes: front.saturating_add(mark.bytes) }
         };
         let first = u32::try_from(self.marks.len()).ok().and_then(|kept| self.messages.checked_sub(kept));
         let counts = first.unwrap_or_default().saturating_add(1)..;
@@ -228,7 +235,7 @@ impl Reading {
         let old_from = self.opening.map(|(_, mark)| mark.bytes);
         let old = self.turns.get(1).copied().filter(|_| old_until.is_some()).zip(old_from);
         Outline {
-            body,
+            body: body.finish(),
             head: Some(head).filter(|head| head.bytes > 0),
             opening: self.opening.map(|(messages, mark)| beginning(messages, mark)),
             beginnings: counts.zip(&self.marks).map(|(messages, mark)| beginning(messages, *mark)).collect(),
@@ -246,7 +253,7 @@ impl Reading {
             return self.enter(key);
         }
         match (self.section, token) {
-            (Section::Elsewhere, _) => {}
+            (Section::Elsewhere, token) => self.take_elsewhere(token),
             (Section::Turns(_), Token::Open(b'[')) if depth == 1 => self.section = Section::Turns(2),
             (Section::Turns(base), Token::Between) if depth == base => self.end_message(),
             (Section::Turns(base), Token::Close(_)) if depth < base => {
@@ -261,7 +268,22 @@ impl Reading {
         }
     }
 
+    #[inline]
+    fn take_elsewhere(&mut self, token: Token<'_>) {
+        match token {
+            Token::Open(byte) | Token::Close(byte) => self.rest.put(&[byte]),
+            Token::Between => self.rest.put(b"\xfd"),
+            Token::Key(key) => {
+                self.rest.put(key);
+                self.rest.put(b"\xfe");
+            }
+            Token::Text(piece) | Token::Scalar(piece) => self.rest.put(piece),
+            Token::TextEnd => self.rest.put(b"\xff"),
+        }
+    }
+
     fn enter(&mut self, key: &[u8]) {
+        self.take_elsewhere(Token::Key(key));
         self.section = match key {
             key if TURNS.contains(&key) => Section::Turns(1),
             key if TOOLS.contains(&key) => Section::Tools,

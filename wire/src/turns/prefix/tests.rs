@@ -101,6 +101,27 @@ fn texts_to_embed_are_told_apart_and_numbers_are_not() {
 }
 
 #[test]
+fn a_request_is_the_same_only_if_all_of_it_is() {
+    let body = |text: &str| {
+        let mut reader = OutlineReader::new(KEY, 0);
+        reader.feed(text.as_bytes());
+        reader.outline().unwrap().body
+    };
+    let first = body(r#"{"model":"m","temperature":1,"messages":[{"content":"a"}],"n":[1,2]}"#);
+    assert_eq!(first, body(r#"{ "model":"m","temperature":1,  "messages":[{"content":"a"}],"n":[1, 2] }"#));
+    for other in [
+        r#"{"model":"m","temperature":2,"messages":[{"content":"a"}],"n":[1,2]}"#,
+        r#"{"model":"n","temperature":1,"messages":[{"content":"a"}],"n":[1,2]}"#,
+        r#"{"model":"m","temperature":1,"messages":[{"content":"b"}],"n":[1,2]}"#,
+        r#"{"model":"m","temperature":1,"messages":[{"content":"a"}],"n":[12]}"#,
+        r#"{"model":"m","temperature":1,"messages":[{"content":"a"}],"n":[1,2],"stream":true}"#,
+        r#"{"model":"m","temperature":1,"system":"a","messages":[{"content":"a"}],"n":[1,2]}"#,
+    ] {
+        assert_ne!(first, body(other), "{other}");
+    }
+}
+
+#[test]
 fn pictures_and_files_are_noticed() {
     for part in [
         json!({"type": "image_url", "image_url": {"url": "data:,x"}}),
