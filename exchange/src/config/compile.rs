@@ -1,13 +1,12 @@
 //! Raw configuration -> rules that cannot be invalid.
 
+use super::emit::{ResponseHeader, View, max_series, response_headers, views};
 use super::feeds::feeds;
 use super::pricing::{adjustments, price_book, trusted, unknown_model};
 use super::property::Property;
-use super::raw::{
-    RawConfig, RawCustom, RawEmit, RawEstimate, RawHold, RawIncludeUsage, RawResponseHeaders,
-    RawStreamCounts, RawUnbudgeted, RawUnmetered, RawUpstream,
-};
+use super::raw::{RawConfig, RawEstimate, RawHold, RawUnbudgeted};
 use super::structs::from_struct;
+use super::upstream::Upstream;
 use crate::admin::Admin;
 use crate::agents::Agents;
 use crate::alerts::Alerts;
@@ -24,14 +23,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
     ConfigError, Facts, GuardRule, LimitRule, MidStream, Object, Otherwise, QuotaRule, Required, RouteRule,
-    Selector, Store, TagRules, Tags, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
+    Selector, Store, TagRules, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
     compile_retries, compile_routes, compile_tags, compile_waste,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
-use tollgate_wire::{
-    Custom, CustomShape, DecoderMemory, DialectName, IncludeUsage, Pointers, StreamCounts, Vocabulary,
-};
+use tollgate_wire::{DecoderMemory, Pointers, Vocabulary};
 
 /// A configuration that can be applied. Streams hold on to the rules that admitted them.
 #[derive(Debug)]
@@ -169,77 +166,6 @@ pub struct Adjustment {
     /// The same as the configuration has it: in percent, below zero for a discount.
     pub percent: String,
 }
-
-/// Which provider answers, for the requests that `when` selects.
-#[derive(Debug)]
-pub struct Upstream {
-    when: Selector,
-    /// What the wire is told.
-    pub wire: tollgate_wire::Upstream,
-    /// What becomes of calls that cannot be metered.
-    pub on_unmetered: OnUnmetered,
-}
-
-/// What becomes of calls to a configured upstream that cannot be metered. They are counted in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnmetered {
-    /// They go by.
-    Pass,
-    /// They are refused with 403.
-    Deny,
-}
-
-/// One family of label sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// The value of its `view` label: its labels' names, joined by `_`.
-    pub name: String,
-    /// Its labels, in order.
-    pub labels: Vec<Label>,
-}
-
-/// Where a label's value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Label {
-    /// The provider.
-    Provider,
-    /// The catalogue's name of the model.
-    Model,
-    /// The operation.
-    Operation,
-    /// The tag of this index.
-    Tag(usize),
-}
-
-/// A header that responses may get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseHeader {
-    /// `x-tollgate-decision`.
-    Decision,
-    /// `x-tollgate-quota-remaining`: the quota that is nearest to its limit, and what is left of it.
-    QuotaRemaining,
-    /// `x-tollgate-estimated-cost-usd`: what admission put aside.
-    EstimatedCost,
-}
-
-impl ResponseHeader {
-    const ALL: [(&'static str, Self); 3] = [
-        ("decision", Self::Decision),
-        ("quota_remaining", Self::QuotaRemaining),
-        ("estimated_cost", Self::EstimatedCost),
-    ];
-
-    /// The header's name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Decision => "x-tollgate-decision",
-            Self::QuotaRemaining => "x-tollgate-quota-remaining",
-            Self::EstimatedCost => "x-tollgate-estimated-cost-usd",
-        }
-    }
-}
-
-const DEFAULT_MAX_SERIES: u32 = 2000;
 
 impl Rules {
     /// Reads and checks a configuration. Nothing at all, and white space, mean `{}`.
@@ -445,154 +371,7 @@ impl From<RawHold> for Hold {
     }
 }
 
-impl Upstream {
-    fn compile(raw: &RawUpstream) -> Result<Self, ConfigError> {
-        const KNOWN_EARLY: [&str; 4] = ["host", "path_prefix", "route", "cluster"];
-        if let Some(name) = raw.when.keys().find(|name| !KNOWN_EARLY.contains(&name.as_str())) {
-            let problem = format!(
-                "`{name}` is not known yet when the upstream is chosen, expected one of `host`, `path_prefix`, `route`, `cluster`"
-            );
-            return Err(ConfigError::new(format!("when.{name}"), problem));
-        }
-        let when = Selector::compile(&raw.when, &[]).map_err(|e| e.within("when"))?;
-        let dialect = raw.dialect.as_deref().map(dialect).transpose()?;
-        let include_usage = match raw.include_usage {
-            RawIncludeUsage::Auto => IncludeUsage::Auto,
-            RawIncludeUsage::Always => IncludeUsage::Always,
-            RawIncludeUsage::Never => IncludeUsage::Never,
-        };
-        let on_unmetered = match raw.unmetered {
-            RawUnmetered::Pass => OnUnmetered::Pass,
-            RawUnmetered::Deny => OnUnmetered::Deny,
-        };
-        let custom =
-            custom(dialect, raw.custom.as_ref()).map_err(|problem| ConfigError::new("custom", problem))?;
-        let wire = tollgate_wire::Upstream { provider: raw.provider.clone(), dialect, include_usage, custom };
-        Ok(Self { when, wire, on_unmetered })
-    }
-}
-
-/// The shape that goes with `dialect: custom`, and with that alone.
-fn custom(dialect: Option<DialectName>, raw: Option<&Object<RawCustom>>) -> Result<Option<Custom>, String> {
-    let raw = match (dialect == Some(DialectName::Custom), raw) {
-        (true, Some(Object(raw))) => raw,
-        (true, None) => return Err("is needed under `dialect: custom`".to_owned()),
-        (false, Some(_)) => return Err("needs `dialect: custom`".to_owned()),
-        (false, None) => return Ok(None),
-    };
-    let stream = match raw.stream {
-        RawStreamCounts::Last => StreamCounts::Last,
-        RawStreamCounts::Sum => StreamCounts::Sum,
-    };
-    let shape = CustomShape {
-        model: raw.model.as_deref(),
-        input_tokens: raw.input_tokens.as_deref(),
-        output_tokens: raw.output_tokens.as_deref(),
-        cache_read_tokens: raw.cache_read_tokens.as_deref(),
-        reasoning_tokens: raw.reasoning_tokens.as_deref(),
-        stream,
-    };
-    if raw.input_tokens.is_none() && raw.output_tokens.is_none() {
-        return Err("needs `input_tokens`, `output_tokens` or both".to_owned());
-    }
-    Custom::new(&shape).map(Some).map_err(|error| error.to_string())
-}
-
-fn dialect(name: &str) -> Result<DialectName, ConfigError> {
-    name.parse().map_err(|error| {
-        let known: Vec<_> = DialectName::ALL.iter().map(|d| format!("`{}`", d.as_str())).collect();
-        ConfigError::new("dialect", format!("{error}, expected one of {}", known.join(", ")))
-    })
-}
-
 fn admin(raw: &RawConfig) -> Result<Option<Admin>, ConfigError> {
     let compiled = raw.admin.as_ref().map(Admin::compile);
     compiled.transpose().map_err(|e| e.within("admin"))
-}
-
-fn views(raw: &RawEmit, tags: &TagRules) -> Result<Vec<View>, ConfigError> {
-    let default = || {
-        let fixed = vec!["provider".to_owned(), "model".to_owned(), "operation".to_owned()];
-        std::iter::once(fixed).chain(tags.names().iter().map(|tag| vec![tag.clone()])).collect()
-    };
-    let names: Vec<Vec<String>> = raw.views.clone().unwrap_or_else(default);
-    // `[a, b]` and a tag `a_b` would have one name, and sums over it would double too.
-    let joined: Vec<String> = names.iter().map(|labels| labels.join("_")).collect();
-    let twice = |index: usize| joined.iter().take(index).any(|other| joined.get(index) == Some(other));
-    if let Some(index) = (0..joined.len()).find(|index| twice(*index)) {
-        let problem = format!(
-            "the name `{}` stands twice, its counters would double",
-            joined.get(index).map_or("", String::as_str)
-        );
-        return Err(ConfigError::new(format!("emit.views[{index}]"), problem));
-    }
-    each("emit.views", &names, |labels| {
-        if labels.is_empty() {
-            return Err(ConfigError::new("", "a view needs at least one label"));
-        }
-        if let Some(index) =
-            (0..labels.len()).find(|i| labels.iter().take(*i).any(|l| labels.get(*i) == Some(l)))
-        {
-            return Err(ConfigError::new(format!("[{index}]"), "the label stands twice"));
-        }
-        let compiled = each("", labels, |name| label(name, tags.names()))?;
-        Ok(View { name: labels.join("_"), labels: compiled })
-    })
-}
-
-fn label(name: &str, tag_names: &[String]) -> Result<Label, ConfigError> {
-    match name {
-        "provider" => Ok(Label::Provider),
-        "model" => Ok(Label::Model),
-        "operation" => Ok(Label::Operation),
-        tag => tag_names.iter().position(|t| t == tag).map(Label::Tag).ok_or_else(|| {
-            let tags: Vec<_> = tag_names.iter().map(|t| format!(", `{t}`")).collect();
-            let problem = format!(
-                "unknown label `{tag}`, expected one of `provider`, `model`, `operation`{}",
-                tags.concat()
-            );
-            ConfigError::new("", problem)
-        }),
-    }
-}
-
-fn max_series(raw: &RawEmit) -> Result<usize, ConfigError> {
-    let max = raw.max_series.unwrap_or(DEFAULT_MAX_SERIES);
-    let usable = usize::try_from(max).ok().filter(|_| (1..=100_000).contains(&max));
-    usable.ok_or_else(|| ConfigError::new("emit.max_series", format!("`{max}` is not between 1 and 100000")))
-}
-
-fn response_headers(raw: &RawEmit) -> Result<Vec<ResponseHeader>, ConfigError> {
-    match &raw.response_headers {
-        RawResponseHeaders::All(true) => Ok(ResponseHeader::ALL.map(|(_, header)| header).to_vec()),
-        RawResponseHeaders::All(false) => Ok(Vec::new()),
-        RawResponseHeaders::Some(names) => {
-            each("emit.response_headers", names, |name| {
-                let found = ResponseHeader::ALL.iter().find(|(known, _)| known == name);
-                found.map(|(_, header)| *header).ok_or_else(|| {
-                let problem = format!("unknown header `{name}`, expected one of `decision`, `quota_remaining`, `estimated_cost`");
-                ConfigError::new("", problem)
-            })
-            })
-        }
-    }
-}
-
-/// Facts before anything but the head is known, for choosing the upstream.
-pub(crate) fn early_facts<'a>(
-    tags: &'a Tags,
-    host: &'a str,
-    path: &'a str,
-    head: &'a crate::Head,
-) -> Facts<'a> {
-    Facts {
-        tags,
-        provider: "",
-        model: None,
-        operation: "",
-        host,
-        path,
-        route: head.route.as_deref(),
-        cluster: head.cluster.as_deref(),
-    }
 }
