@@ -219,8 +219,8 @@ impl Pricing<'_> {
             ("price_as", stand_in),
             ("search_context_size", situation.search_context_size),
         ];
-        let known = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-        known.collect()
+        let known = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        known.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
 

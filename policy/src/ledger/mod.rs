@@ -42,13 +42,14 @@ pub struct ReservationId {
 impl ReservationId {
     /// What it prints, without formatting machinery: each call of a proxy writes one.
     pub fn to_text(self) -> String {
-        let mut text = String::with_capacity(LONGEST_ID);
+        let mut text = Vec::with_capacity(LONGEST_ID);
         push_hex(&mut text, self.process);
-        text.push('-');
+        text.push(b'-');
         push_hex(&mut text, u64::from(self.worker));
-        text.push('-');
+        text.push(b'-');
         push_hex(&mut text, self.sequence);
-        text
+        // It is ASCII, and stays what it is.
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 
@@ -56,11 +57,11 @@ impl ReservationId {
 const LONGEST_ID: usize = 42;
 
 /// The number in hexadecimal, without leading zeros.
-fn push_hex(text: &mut String, number: u64) {
+fn push_hex(text: &mut Vec<u8>, number: u64) {
     let digits = (u64::BITS.saturating_sub(number.leading_zeros())).div_ceil(4).max(1);
     for place in (0..digits).rev() {
         let nibble = number.checked_shr(place.saturating_mul(4)).unwrap_or_default() & 0xf;
-        text.extend(char::from_digit(nibble as u32, 16));
+        text.extend(b"0123456789abcdef".get(nibble as usize));
     }
 }
 

@@ -231,6 +231,11 @@ impl Scanner {
             self.end_key(plain.as_bytes(), sink);
             self.buffer = key;
         }
+        // Nearly always the colon is the next byte.
+        if let (State::Colon, Some(rest)) = (self.state, tail.strip_prefix(b"\":")) {
+            self.state = State::Value;
+            return rest;
+        }
         tail.get(1..).unwrap_or_default()
     }
 
