@@ -143,6 +143,7 @@ impl Exchange {
         let seen = Seen {
             cost: record.cost.usd.filter(|_| sent),
             input: record.tokens.input.filter(|_| sent),
+            cached: record.tokens.cache_read.filter(|_| sent),
             output: record.tokens.output.filter(|_| sent),
             failed: self.failed(finish),
             untagged: !record.missing_tags.is_empty(),

@@ -86,8 +86,8 @@ pub struct Call {
 /// Whoever sends more has it cut off.
 const CONTEXT_WINDOW: f64 = 200_000.0;
 /// Of inputs that follow the body, how many follow the tail.
-const TAIL_SHARE: f64 = 0.02;
-const TAIL_EXPONENT: f64 = 1.5;
+pub const TAIL_SHARE: f64 = 0.02;
+pub const TAIL_EXPONENT: f64 = 1.5;
 /// A cache read costs a tenth, and covers this much of an input.
 const CACHED_PART: f64 = 0.7;
 

@@ -14,6 +14,7 @@ mod days;
 mod dice;
 mod incident;
 mod key;
+mod oracle;
 mod replay;
 mod table;
 
@@ -28,9 +29,9 @@ use tollgate_policy::GuardRule;
 
 const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--incidents N] [--threads N]\n\
     --seeds N      so many gateways, each of a seed drawn now (20)\n\
-    --seed S       the gateway of this seed only, to repeat a run\n\
-    --keys N       so many keys each, without incidents (500)\n\
-    --incidents N  so many keys each with one incident (20)\n\
+    --seed S       the gateway of this seed only, to repeat a run; may be said again\n\
+    --keys N       so many keys each, without incidents (300)\n\
+    --incidents N  so many keys each with one incident (25)\n\
     --threads N    (2)\n";
 
 /// What is to be played.
@@ -74,14 +75,14 @@ fn main() -> ExitCode {
 
 /// Seeds are drawn anew each time.
 fn options(args: &[String]) -> Result<Options, String> {
-    let mut options = Options { seeds: Vec::new(), keys: 500, incidents: 20, threads: 2 };
+    let mut options = Options { seeds: Vec::new(), keys: 300, incidents: 25, threads: 2 };
     let (mut count, mut rest) = (20, args.iter());
     while let Some(name) = rest.next() {
         let value = rest.next().and_then(|value| value.parse::<u64>().ok());
         let value = value.ok_or_else(|| format!("`{name}` needs a number"))?;
         match name.as_str() {
             "--seeds" => count = value,
-            "--seed" => options.seeds = vec![value],
+            "--seed" => options.seeds.push(value),
             "--keys" => options.keys = value as usize,
             "--incidents" => options.incidents = value as usize,
             "--threads" => options.threads = (value as usize).max(1),
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn a_seed_is_repeated_and_others_are_drawn() {
         let read = |args: &[&str]| options(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
-        let repeated = Options { seeds: vec![7], keys: 9, incidents: 20, threads: 2 };
+        let repeated = Options { seeds: vec![7], keys: 9, incidents: 25, threads: 2 };
         assert_eq!(read(&["--seed", "7", "--keys", "9"]), Ok(repeated));
         assert_eq!(read(&[]).map(|options| options.seeds.len()), Ok(20));
         assert_eq!(read(&["--keys"]), Err("`--keys` needs a number".to_owned()));

@@ -5,6 +5,7 @@ use crate::days::Days;
 use crate::dice::Dice;
 use crate::incident::{Incident, Kind};
 use crate::key::{Call, DAY_S, Key};
+use crate::oracle::Oracle;
 use tollgate_policy::{Episode, GuardRule, Past, Seen, Size, compile_guards};
 use tollgate_pricing::PicoUsd;
 
@@ -12,7 +13,7 @@ use tollgate_pricing::PicoUsd;
 pub const GUARDS: &str = r#"[
   {"name": "spend", "per": [], "watch": "spend_rate", "factor": 8, "for": "1m"},
   {"name": "cost", "per": [], "watch": "cost_per_call", "factor": 2, "for": "1m"},
-  {"name": "price", "per": [], "watch": "cost_per_token", "factor": 1.5, "for": "1m"},
+  {"name": "price", "per": [], "watch": "cost_per_token", "factor": 1.25, "for": "1m"},
   {"name": "prompt", "per": [], "watch": "input_tokens", "factor": 1.5, "for": "1m"},
   {"name": "errors", "per": [], "watch": "error_rate", "factor": 4, "for": "1m"}
 ]"#;
@@ -51,6 +52,8 @@ pub struct Met {
     pub day: f64,
     /// `None` of a watcher that did not notice within a day.
     pub noticed: [Option<Noticed>; 3],
+    /// What it had cost when nobody could have noticed it sooner.
+    pub soonest: Option<u64>,
     /// How many of its calls cost less than 2 % of a normal day together.
     pub calls_before: usize,
 }
@@ -102,6 +105,7 @@ fn seen(call: &Call) -> Seen {
     Seen {
         cost: Some(PicoUsd::from_pico(call.cost.into())),
         input: Some(call.input.into()),
+        cached: Some(call.cached.into()),
         output: Some(call.output.into()),
         failed: Some(call.error),
         untagged: false,
@@ -127,8 +131,15 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, guards: &[GuardRule]
     let mut dice = Dice::new(seed ^ 0x5bd1_e995, number);
     let starts_s = WEEKS_BEFORE * 7 * DAY_S + dice.below(7 * DAY_S as usize) as u32;
     let incident = Incident::draw(kind, starts_s, &key, dice);
-    let mut met =
-        Met { kind, calls_per_day: key.calls_per_day, day: 0.0, noticed: [None; 3], calls_before: 0 };
+    let mut met = Met {
+        kind,
+        calls_per_day: key.calls_per_day,
+        day: 0.0,
+        noticed: [None; 3],
+        soonest: None,
+        calls_before: 0,
+    };
+    let mut oracle = Oracle::new(&key, kind);
     let mut days = Days::new(key, seed, number, Some(incident));
     let mut watchers = Watchers::new(guards);
     let mut lost: Vec<(u32, u64)> = Vec::new();
@@ -138,6 +149,9 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, guards: &[GuardRule]
         if (7..14).contains(&day) {
             met.day += calls.iter().map(|call| call.cost).sum::<u64>() as f64 / 7.0;
         }
+        if met.soonest.is_none() {
+            met.soonest = soonest(&mut oracle, &calls, starts_s);
+        }
         lost.extend(calls.iter().filter(|call| call.extra > 0).map(|call| (call.at_s, call.extra)));
         watchers.play(&calls, |watcher, at_s, guard| {
             if (starts_s..until_s).contains(&at_s) && met.noticed[watcher].is_none() {
@@ -146,7 +160,7 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, guards: &[GuardRule]
                 met.noticed[watcher] = Some(Noticed { after_s: at_s - starts_s, guard, lost });
             }
         });
-        if met.noticed.iter().all(Option::is_some) {
+        if met.noticed.iter().all(Option::is_some) && met.soonest.is_some() {
             break;
         }
     }
@@ -159,10 +173,25 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, guards: &[GuardRule]
     met
 }
 
+/// What an incident that began on this day has cost by the end of the second in which an oracle notices it.
+fn soonest(oracle: &mut Oracle, calls: &[Call], starts_s: u32) -> Option<u64> {
+    let mut lost = 0;
+    calls.chunk_by(|a, b| a.at_s == b.at_s).find_map(|second| {
+        lost += second.iter().map(|call| call.extra).sum::<u64>();
+        let sure = second.iter().filter(|call| oracle.is_sure(call)).count() > 0;
+        (sure && second[0].at_s >= starts_s).then_some(lost)
+    })
+}
+
 impl Met {
     /// What share of a normal day's spend was lost until a watcher noticed.
     pub fn share(&self, watcher: usize) -> Option<f64> {
         self.noticed[watcher].map(|noticed| noticed.lost as f64 / self.day)
+    }
+
+    /// Whether anybody could have noticed in time.
+    pub fn can_be_caught(&self) -> bool {
+        self.soonest.is_some_and(|lost| (lost as f64) < MARK * self.day)
     }
 
     /// Whether a watcher noticed in time.

@@ -27,6 +27,12 @@ pub(crate) fn markdown(options: &Options, guards: &[GuardRule], played: &Played)
         for (watcher, name) in WATCHERS.iter().enumerate() {
             out += &row(kind.map_or("**all**", Kind::name), name, watcher, &of);
         }
+        let can_be = of.iter().filter(|met| met.can_be_caught()).count();
+        out += &format!(
+            "| {} | oracle | {can_be} of {} | | | | |\n",
+            kind.map_or("**all**", Kind::name),
+            of.len()
+        );
     }
     out += &by_size(played);
     out += &misses(played, guards);
@@ -115,16 +121,17 @@ fn false_pages(played: &Played, guards: &[GuardRule]) -> String {
     out
 }
 
-/// Whether guards are worth having: they catch more in time than either baseline, page less than the rule on a rate, and catch
-/// nine of ten incidents of keys with 2,000 calls a day or more. Eight do where chance has made up few of them.
+/// Whether guards are worth having: they catch more in time than either baseline and nine of ten incidents, and page less than the
+/// rule on a rate and hardly ever without a reason. Where chance has made up few incidents or keys, a little less does.
 pub(crate) fn holds(played: &Played) -> bool {
     let caught = |watcher: usize| played.met.iter().filter(|met| met.is_caught(watcher)).count();
     let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
     let better = (1..WATCHERS.len()).all(|watcher| caught(0) > caught(watcher));
-    let telling = || played.met.iter().filter(|met| met.calls_per_day >= 2_000.0);
-    let of_ten = if telling().count() >= 200 { 9 } else { 8 };
-    let enough = telling().filter(|met| met.is_caught(0)).count() * 10 >= telling().count() * of_ten;
-    better && enough && pages(0) < pages(2)
+    let of_hundred = if played.met.len() >= 400 { 87 } else { 75 };
+    let enough = caught(0) * 100 >= played.met.len() * of_hundred;
+    // Three weeks of each key; four times what is wanted.
+    let wrong = pages(0) as f64 * GATEWAY <= 3.0 * 4.0 * (played.keys as f64).max(GATEWAY / 4.0);
+    better && enough && wrong && pages(0) < pages(2)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -3,6 +3,7 @@
 //! A [`GuardRule`] says which calls it is about, by what it tells keys apart, and what it watches. Each key has a [`Past`] in shared
 //! data, which takes in what calls showed when they had ended. What departs from its past has a [`Verdict`] as long as that goes on.
 
+mod level;
 mod past;
 mod rule;
 mod season;

@@ -82,6 +82,8 @@ pub struct Seen {
     pub cost: Option<PicoUsd>,
     /// Its input tokens.
     pub input: Option<u64>,
+    /// How many of these were read from the provider's cache.
+    pub cached: Option<u64>,
     /// Its output tokens.
     pub output: Option<u64>,
     /// Whether it failed; `None` if it never went upstream, or nobody waited for the answer.
@@ -126,23 +128,24 @@ impl Watch {
         }
     }
 
-    /// The level below which nothing fires: a handful of calls is no evidence. In calls, octaves, failures.
+    /// The level below which nothing fires: a handful of calls is no evidence. In calls, octaves, failures. Two long calls in a row
+    /// prove nothing; but a key whose calls have all been of one model has hardly any noise in its price, and the first that is not
+    /// costs as much as it will.
     pub(super) const fn least(self) -> u32 {
-        ONE.saturating_mul(match self {
-            Self::SpendRate | Self::ErrorRate | Self::UntaggedShare => 6,
-            Self::CostPerCall | Self::InputTokens => 4,
-            Self::CostPerToken => 3,
-        })
+        match self {
+            Self::SpendRate | Self::ErrorRate | Self::UntaggedShare => 6 * ONE,
+            Self::CostPerCall | Self::InputTokens => 6 * ONE + ONE / 2,
+            Self::CostPerToken => ONE,
+        }
     }
 
-    /// The most that one call adds to a level: single calls differ by orders of magnitude, and prove nothing. Prices do not, so
-    /// what a token costs says more.
+    /// The most octaves above what is tolerated that one call adds to a level: single calls differ by orders of magnitude, and
+    /// prove nothing. Prices do not, so what a token costs says more.
     pub(super) const fn most(self) -> u32 {
-        ONE.saturating_mul(match self {
-            Self::SpendRate | Self::CostPerToken => 4,
-            Self::CostPerCall | Self::InputTokens => 2,
-            Self::ErrorRate | Self::UntaggedShare => 1,
-        })
+        match self {
+            Self::CostPerToken => 4 * ONE,
+            _ => 3 * ONE,
+        }
     }
 
     const fn usual_factor(self) -> u64 {
@@ -150,6 +153,24 @@ impl Watch {
             Gauge::Rate | Gauge::Share => 4,
             Gauge::Value => 2,
         }
+    }
+}
+
+/// What a token weighs, in tenths of one of the input that is not cached. These are the medians of the list prices of
+/// `pricing/catalogue` on 2026-11-21: a token of output costs 4 times as much as one of input, a cache read a tenth.
+const INPUT: u64 = 10;
+const CACHED: u64 = 1;
+const OUTPUT: u64 = 40;
+
+impl Seen {
+    /// Its tokens by what they usually cost, so that the price does not depend on how long answers are; in tenths of a token of
+    /// input.
+    fn weighed(&self) -> Option<u64> {
+        let input = self.input?;
+        let cached = self.cached.unwrap_or_default().min(input);
+        let plain = input.saturating_sub(cached).checked_mul(INPUT)?;
+        let output = self.output.unwrap_or_default().checked_mul(OUTPUT)?;
+        plain.checked_add(cached.checked_mul(CACHED)?)?.checked_add(output)
     }
 }
 
@@ -286,8 +307,8 @@ impl Judge {
             Watch::SpendRate => pico().map(Size::of),
             Watch::CostPerCall => pico().filter(|cost| *cost > 0).map(Size::of),
             Watch::CostPerToken => {
-                let tokens = seen.input?.checked_add(seen.output.unwrap_or_default())?;
-                pico().filter(|cost| *cost > 0)?.checked_div(tokens).map(Size::of)
+                let cost = pico().filter(|cost| *cost > 0)?.checked_mul(INPUT)?;
+                cost.checked_div(seen.weighed()?).map(Size::of)
             }
             Watch::InputTokens => seen.input.filter(|input| *input > 0).map(Size::of),
             Watch::ErrorRate => seen.failed.map(one_if),
@@ -384,14 +405,15 @@ mod tests {
         let seen = Seen {
             cost: Some(PicoUsd::from_pico(4096)),
             input: Some(16),
-            output: Some(16),
+            cached: Some(8),
+            output: Some(3),
             failed: Some(true),
             untagged: true,
         };
         for (watch, of_all, of_nothing) in [
             ("spend_rate", Some(3072), None),
             ("cost_per_call", Some(3072), None),
-            ("cost_per_token", Some(1792), None),
+            ("cost_per_token", Some(1928), None),
             ("input_tokens", Some(1024), None),
             ("error_rate", Some(1), None),
             ("untagged_share", Some(1), Some(0)),

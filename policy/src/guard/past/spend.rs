@@ -1,0 +1,101 @@
+//! Spend: each call counts by how much it costs, and `factor` times the usual calls drain away.
+
+use super::{LEVELS, ONE, Past, scaled};
+use crate::guard::Judge;
+use crate::guard::size::{Size, expanded};
+
+/// How calls add to one of the levels of spend, and what drains from it.
+struct Pace {
+    /// The most that a call adds, in usual calls.
+    most: u32,
+    /// Whether what a dear call adds is the root of how many usual ones it costs.
+    tamed: bool,
+    /// What drains is `factor` times what is usual at this hour, or so many times as many calls as is usual over the day,
+    times: u32,
+    /// or so many calls an hour: a user's session and an agent's turns are bursts that are no news.
+    calls: u32,
+}
+
+/// The first is of money: it rises as long as spend is above what is tolerated, whatever the reason. Single calls that cost as much
+/// as many make it noisy. The others see that there are more calls than usual, in a quarter of an hour or in a minute; and the last,
+/// that these are dear ones.
+const PACES: [Pace; LEVELS] = [
+    Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90 },
+    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90 },
+];
+/// Below so many usual calls money alone says nothing: a few single calls may cost as much.
+pub(super) const LEAST: u32 = 64 * ONE;
+/// The most that a call counts for what a usual one costs.
+const MOST_OF_MEAN: u32 = 16 * ONE;
+
+impl Past {
+    /// Takes in what calls cost.
+    #[inline(never)]
+    pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) {
+        self.drain(judge, now_s);
+        for (index, sample) in samples.iter().enumerate() {
+            if self.normal == 0 {
+                (self.normal, self.mean) = (u32::from(sample.0) << 8, ONE);
+            }
+            let apart = i64::from(sample.0).saturating_sub(i64::from(self.normal >> 8));
+            let [times, tamed] = [apart, apart.min(apart / 2)].map(in_calls);
+            self.blend(times.min(MOST_OF_MEAN), index);
+            for (level, pace) in self.levels.iter_mut().zip(&PACES) {
+                level.add(if pace.tamed { tamed } else { times }.min(pace.most));
+            }
+            self.rebase_early(index);
+        }
+        let calls = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let tamed = self.fired_s > 0;
+        if let Some(season) = &mut self.season {
+            season.count(now_s / 3600, calls, tamed);
+        }
+    }
+
+    /// What is tolerated drains away.
+    fn drain(&mut self, judge: &Judge, now_s: u32) {
+        let passed = u64::from(now_s.saturating_sub(self.seen_s));
+        let usual = expanded(i64::from(self.normal >> 8), 0);
+        let floor = judge.floor_pico_per_s.saturating_mul(ONE.into()).checked_div(usual).unwrap_or(0);
+        let (now, day) = (self.per_hour(judge, now_s), self.per_hour_of_day(judge));
+        for (level, pace) in self.levels.iter_mut().zip(&PACES) {
+            let calls = now.max(day.saturating_mul(pace.times)).max(pace.calls);
+            let an_hour = u64::from(calls).saturating_mul(judge.factor_256.into()).saturating_mul(256);
+            let drained = an_hour.saturating_mul(passed).checked_div(3600).unwrap_or(0);
+            let drained = drained.max(floor.saturating_mul(passed));
+            level.drain(u32::try_from(drained).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// How many calls an hour are usual at an instant, or over the day where that is more.
+    pub(super) fn per_hour(&self, judge: &Judge, now_s: u32) -> u32 {
+        let expected = self.season.as_ref().and_then(|season| season.expected(now_s / 3600));
+        expected.unwrap_or(0).max(self.per_hour_of_day(judge))
+    }
+
+    fn per_hour_of_day(&self, judge: &Judge) -> u32 {
+        scaled(self.usual_samples, 3600, judge.learn_s)
+    }
+
+    /// On a key's first day what is usual is corrected as it becomes known.
+    fn rebase_early(&mut self, index: usize) {
+        let samples = self.samples.saturating_add(u32::try_from(index).unwrap_or(0)).saturating_add(1);
+        if self.days == 0 && samples.is_power_of_two() {
+            self.rebase();
+        }
+    }
+
+    /// What is usual is what a call costs on average from now on.
+    pub(super) fn rebase(&mut self) {
+        let octaves = i64::from(Size::of(self.mean.into()).0).saturating_sub(16 * 256);
+        let normal = i64::from(self.normal).saturating_add(octaves.saturating_mul(256));
+        (self.normal, self.mean) = (u32::try_from(normal.max(1)).unwrap_or(1), ONE);
+    }
+}
+
+/// How many usual calls something is, in 65,536ths, by how far it is apart from one, in 256ths of an octave.
+fn in_calls(apart: i64) -> u32 {
+    u32::try_from(expanded(apart, 16)).unwrap_or(u32::MAX)
+}
