@@ -13,6 +13,7 @@ use std::path::Path;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, WasmParams, WasmResults};
 
 use crate::Error;
+use crate::costs::Costs;
 use crate::envoy::Reload;
 use crate::envoy::config::Plugin;
 use crate::http::Reply;
@@ -149,6 +150,11 @@ impl Host {
     pub fn shared_data(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let shared = &self.store.data().shared;
         shared.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+    }
+
+    /// What the plugin has cost since the last call ended: its ticks.
+    pub fn costs_since_the_last_call(&mut self) -> Costs {
+        std::mem::take(&mut self.world().costs)
     }
 
     /// What the plugin has logged.

@@ -180,9 +180,30 @@ fn nothing_that_a_call_says_is_logged_counted_or_shown() {
     lacks_markers("Envoy's own log", envoy.log().as_bytes());
 }
 
+/// The same with guards of a day of two seconds, and three receivers of alerts.
+#[cfg(feature = "host")]
+fn plugin_that_alerts() -> Value {
+    let guard = |name: &str, watch: &str| json!({"name": name, "per": ["team", "model"], "watch": watch, "factor": 1.5, "for": "1s", "then": "alert", "learn": "2s"});
+    let mut plugin = plugin();
+    plugin["guards"] =
+        json!([guard("errs", "error_rate"), guard("dear", "cost_per_call"), guard("long", "input_tokens")]);
+    plugin["alerts"] = json!([
+        {"name": "am", "cluster": "alerts", "format": "alertmanager", "on": ["guard", "loop"]},
+        {"name": "chat", "cluster": "alerts", "path": "/hook", "format": "slack", "on": ["guard", "loop"]},
+        {"name": "bus", "cluster": "alerts", "path": "/events", "format": "cloudevents", "on": ["guard", "loop"]},
+    ]);
+    plugin
+}
+
+#[cfg(feature = "host")]
+fn answer(input: u64) -> Reply {
+    let usage = json!({"prompt_tokens": input, "completion_tokens": 2});
+    Reply::json(json!({"model": "gpt-4.1-mini", "choices": [], "usage": usage}).to_string())
+}
+
 #[cfg(feature = "host")]
 #[test]
-fn nothing_that_a_call_says_is_in_shared_data() {
+fn nothing_that_a_call_says_is_in_shared_data_logs_or_alerts() {
     use tollgate_test_harness::envoy::config::Plugin;
     use tollgate_test_harness::host::{Compiled, Host, Route};
     use tollgate_test_harness::scenario::Engine;
@@ -196,24 +217,49 @@ fn nothing_that_a_call_says_is_in_shared_data() {
         filtered: true,
     };
     let compiled = Compiled::new(&wasm).unwrap();
-    let mut host = Host::start(&compiled, &Plugin::Text(plugin().to_string()), vec![route]).unwrap();
+    let plugin = Plugin::Text(plugin_that_alerts().to_string());
+    let mut host = Host::start(&compiled, &plugin, vec![route]).unwrap();
+    host.add_cluster(Some("alerts"), Reply { status: 200, ..Reply::default() });
+    let call = |host: &mut Host, request: &Request, reply: &Reply| {
+        let outcome = host.call(request, reply).unwrap();
+        lacks_markers("the record", outcome.log.to_string().as_bytes());
+        lacks_markers("the answer", &outcome.response.body);
+    };
+    // Two days of each key, and then each call is long, dear and fails.
+    for day in 0..3 {
+        for number in 0..60 {
+            call(&mut host, &marked("", &format!("usual-{day}-{number}")), &answer(5));
+        }
+        host.pass(Duration::from_millis(2200)).unwrap();
+    }
     let fails = Reply { status: 500, ..Reply::json(r#"{"error":{"message":"no"}}"#) };
+    for number in 0..30 {
+        call(&mut host, &marked("", &format!("long-{number}")), &answer(50_000));
+        call(&mut host, &marked("error", &format!("fails-{number}")), &fails);
+    }
+    let usual = answer(5);
     for request in telling() {
         let failing = request.headers.text("x-answer").as_deref() == Some("error");
-        let reply = Reply::json(
-            r#"{"model":"gpt-4.1-mini","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
-        );
-        let outcome = host.call(&request, if failing { &fails } else { &reply }).unwrap();
-        lacks_markers("the record", outcome.log.to_string().as_bytes());
+        call(&mut host, &request, if failing { &fails } else { &usual });
     }
+    let alerts = host.take_store_calls().unwrap();
+    for rule in ["errs", "dear", "long", "agents"] {
+        for path in ["/api/v2/alerts", "/hook", "/events"] {
+            let told = |alert: &&String| alert.starts_with(&format!("POST {path}")) && alert.contains(rule);
+            assert!(alerts.iter().any(|alert| told(&alert)), "{path} was told of `{rule}`: {alerts:#?}");
+        }
+    }
+    alerts.iter().for_each(|alert| lacks_markers("an alert", alert.as_bytes()));
     host.pass(Duration::from_secs(3)).unwrap();
     let shared = host.shared_data();
-    for kind in ["/loops/", "/retries/", "/said/", "/waste/", "tg/1/secret"] {
+    for kind in ["/loops/", "/retries/", "/said/", "/waste/", "/guard/errs/", "/guards", "tg/1/secret"] {
         assert!(shared.iter().any(|(key, _)| String::from_utf8_lossy(key).contains(kind)), "{kind} is there");
     }
     for (key, value) in shared {
         lacks_markers("a key of shared data", &key);
         lacks_markers("a value of shared data", &value);
     }
-    lacks_markers("the host's log", host.log().join("\n").as_bytes());
+    let log = host.log().join("\n");
+    assert!(log.contains("guard errs: error_rate of team search"), "{log}");
+    lacks_markers("the host's log", log.as_bytes());
 }

@@ -1,0 +1,84 @@
+//! What guards cost a call, with ten thousand live keys: in the wasm host by counts, which gate.
+//!
+//! `TOLLGATE_WASM` is a path; `cargo xtask test` sets it.
+#![cfg(feature = "host")]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::given;
+use tollgate_test_harness::costs::Costs;
+use tollgate_test_harness::envoy::config::Plugin;
+use tollgate_test_harness::host::{Compiled, Host, Route};
+use tollgate_test_harness::http::{Headers, Reply, Request};
+use tollgate_test_harness::scenario::Engine;
+
+const KEYS: u64 = 10_000;
+/// Calls between two ticks of the plugin: what a worker does by tick for each key is shared by so many.
+const CALLS: u64 = 100;
+
+/// The four usual guards, or none.
+fn host(compiled: &Compiled, watches: &[&str]) -> Host {
+    let guard = |watch: &&str| json!({"name": watch, "per": ["team"], "watch": watch});
+    let guards: Vec<Value> = watches.iter().map(guard).collect();
+    let plugin = json!({
+        "tags": {"team": {"from": [{"header": "x-team"}]}},
+        "guards": guards,
+        "emit": {"views": [["model"]]},
+    });
+    let route = Route {
+        prefix: "/v1/".to_owned(),
+        exact: false,
+        cluster: Some("openai".to_owned()),
+        name: "openai".to_owned(),
+        filtered: true,
+    };
+    Host::start(compiled, &Plugin::Text(plugin.to_string()), vec![route]).unwrap()
+}
+
+fn call(host: &mut Host, key: u64) -> Costs {
+    let headers = [("content-type", "application/json"), ("host", "api.openai.com")];
+    let headers = headers.map(|(name, value)| (name, value.to_owned()));
+    let headers = Headers::from_iter(headers.into_iter().chain([("x-team", format!("team-{key:05}"))]));
+    let body = json!({"model": "gpt-4o-mini", "messages": []}).to_string().into_bytes();
+    let request = Request { path: "/v1/chat/completions".to_owned(), headers, body, ..Request::default() };
+    let usage = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
+    let reply = Reply::json(format!(r#"{{"model":"gpt-4o-mini","choices":[],"usage":{usage}}}"#));
+    host.call(&request, &reply).unwrap().costs.unwrap()
+}
+
+/// What a call costs once ten thousand keys are known: by itself, and with its share of what is done by tick.
+fn known(host: &mut Host) -> (Costs, u64) {
+    for key in 0..KEYS {
+        call(host, key);
+        if key % CALLS == 0 {
+            host.pass(Duration::from_millis(300)).unwrap();
+        }
+    }
+    host.pass(Duration::from_secs(2)).unwrap();
+    let calls: Vec<Costs> = (0..CALLS).map(|number| call(host, number * 97)).collect();
+    host.pass(Duration::from_millis(300)).unwrap();
+    let fuel = calls.iter().map(|costs| costs.fuel).sum::<u64>() + host.costs_since_the_last_call().fuel;
+    (calls.into_iter().max_by_key(|costs| costs.fuel).unwrap(), fuel / CALLS)
+}
+
+#[test]
+fn four_guards_with_ten_thousand_keys_cost_a_call_no_host_call_and_little_work() {
+    let Some(wasm) = given("TOLLGATE_WASM") else { return };
+    let compiled = Compiled::new(&wasm).unwrap();
+    let usual = ["spend_rate", "cost_per_call", "input_tokens", "error_rate"];
+    let (without, all_without) = known(&mut host(&compiled, &[]));
+    let (with, all_with) = known(&mut host(&compiled, &usual));
+    let (own, all) = (with.fuel - without.fuel, all_with - all_without);
+    println!("four guards: {own} fuel more than {}; {all} with what is done by tick", without.fuel);
+    assert_eq!(with.calls, without.calls, "pasts are read and written by tick");
+    assert!(own <= MAX_FUEL, "{own} fuel of the call, at most {MAX_FUEL}");
+    assert!(all <= MAX_FUEL_IN_ALL, "{all} fuel with what is done by tick, at most {MAX_FUEL_IN_ALL}");
+}
+
+/// A third more than measured when this was written. By tick each call here has a key of its own, whose pasts are read and written
+/// for it alone: the worst case.
+const MAX_FUEL: u64 = 18_600;
+const MAX_FUEL_IN_ALL: u64 = 130_000;
