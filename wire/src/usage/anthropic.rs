@@ -1,8 +1,9 @@
 //! Anthropic's report. Cached tokens are outside the input; the reports of a stream overlay each other key
 //! by key, since the last one has the final counts and only the first one splits cache writes by time.
 
-use tollgate_pricing::UnitKind;
+use tollgate_pricing::{PicoUsd, UnitKind};
 
+use super::openai;
 use super::reading::{Reading, Tally};
 use super::{ReportedUsage, plus};
 use crate::json::Value;
@@ -17,6 +18,8 @@ pub(crate) struct Overlay {
     tier: Option<String>,
     region: Option<String>,
     speed: Option<String>,
+    /// What a gateway with this dialect, OpenRouter, says the call costs.
+    cost: Option<PicoUsd>,
     iterations: Vec<(Option<String>, Counts)>,
     odd: bool,
 }
@@ -46,7 +49,9 @@ impl Overlay {
         self.counts = Counts::of(&mut tally).or(self.counts);
         self.thinking = tally.one(&["output_tokens_details", "thinking_tokens"]).or(self.thinking);
         self.web_searches = tally.one(&["server_tool_use", "web_search_requests"]).or(self.web_searches);
-        self.odd |= tally.odd;
+        let cost = openai::cost(value);
+        self.odd |= tally.odd || cost.is_some_and(|cost| cost < PicoUsd::ZERO);
+        self.cost = cost.filter(|cost| *cost >= PicoUsd::ZERO).or(self.cost);
         let text = |key: &str| value.text(&[key]).map(str::to_owned);
         self.tier = text("service_tier").or(self.tier.take());
         self.region = text("inference_geo").or(self.region.take());
@@ -83,6 +88,7 @@ impl Overlay {
             tier: self.tier.clone(),
             region: self.region.clone(),
             speed: self.speed.clone(),
+            cost: self.cost,
             parts: if several { self.parts() } else { Vec::new() },
             ..Reading::default()
         }

@@ -192,7 +192,7 @@ fn read_cost(reading: &mut Reading, value: &Value<'_>) {
 }
 
 /// What the provider says the call costs. A call with one's own key costs what the provider behind bills.
-fn cost(value: &Value<'_>) -> Option<PicoUsd> {
+pub(super) fn cost(value: &Value<'_>) -> Option<PicoUsd> {
     if *value.at(&["is_byok"]) == Value::Bool(true) {
         return usd(value, &["cost_details", "upstream_inference_cost"]);
     }
