@@ -70,7 +70,8 @@ fn least_shown(used: &[i128]) -> i128 {
     let (Some(least), Some(most)) = (used.iter().min(), used.iter().max()) else { return 0 };
     let (mut low, mut high) = (*least, most.saturating_add(1));
     // INVARIANT: enough have used `low`, or all have, and nobody `high`.
-    while low.midpoint(high) > low {
+    // Their midpoint lies between them only as long as there is anything: below nothing it is rounded up.
+    while low.saturating_add(1) < high {
         let middle = low.midpoint(high);
         match used.iter().filter(|used| **used >= middle).count() >= MOST_COUNTERS {
             true => low = middle,
@@ -107,6 +108,8 @@ mod tests {
             ("the thousand greatest", (0..5000).collect(), 4000),
             ("some of equal ones", vec![7; 3000], 7),
             ("grants count below nothing", [vec![-9; 10], vec![3; 1000]].concat(), 3),
+            ("nothing but a grant", vec![-9], -9),
+            ("nothing but grants, too many", (-3000..-1).collect(), -1001),
         ] {
             assert_eq!(least_shown(&used), least, "{name}");
         }

@@ -22,8 +22,8 @@ pub use faults::{Fault, Faults, Planned};
 pub use life::{Open, Route};
 use world::World;
 
-/// More than any call can burn.
-const FUEL: u64 = 1 << 60;
+/// More than any callback burns: one that goes on for ever traps.
+const FUEL: u64 = 20_000_000_000;
 /// The virtual clock begins here: 2026-11-20T12:00:00Z.
 const BEGIN_NS: u64 = 1_795_176_000_000_000_000;
 

@@ -2,6 +2,9 @@
 //! not asked then; but the plugin must never trap, never hold a request for good, never break a length that was
 //! announced, and afterwards work as if nothing had been.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::on_host::Prepared;
@@ -60,36 +63,67 @@ fn faults() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-/// Runs all files; one case per file, function and fault, in which it hits the first and then every call.
+/// Runs all files; one case per file, function and fault, in which it hits the first and then every call. A function that no call of a
+/// file comes by is one case: whatever its fault, nothing happens.
 ///
 /// # Errors
 /// Where a file cannot be run even without faults.
 pub fn run_all(compiled: &Compiled, files: &[(String, File)]) -> Result<Counts, Error> {
-    let mut counts = Counts::default();
-    for (name, file) in files {
-        let prepared = Prepared::new(file)?;
-        for function in FUNCTIONS {
-            for (what, fault) in faults() {
-                match endure(|| prepared.start(compiled), file, function, &fault)? {
-                    None => counts.passed += 1,
-                    Some(why) => {
-                        counts.failed += 1;
-                        println!("{name}: {function} {what} ... FAILED: {why}");
-                    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut counts = Counts::default();
+        while let Some((name, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_one(compiled, name, file, &mut counts)?;
+        }
+        Ok(counts)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Error::File("a thread of the faults ended early".to_owned())))
+        });
+        done.sum()
+    })
+}
+
+fn run_one(compiled: &Compiled, name: &str, file: &File, counts: &mut Counts) -> Result<(), Error> {
+    let prepared = Prepared::new(file)?;
+    for function in FUNCTIONS {
+        for (what, fault) in faults() {
+            match endure(|| prepared.start(compiled), file, function, &fault)? {
+                Outcome::Untouched => {
+                    counts.passed += 1;
+                    break;
+                }
+                Outcome::Endured => counts.passed += 1,
+                Outcome::Wrong(why) => {
+                    counts.failed += 1;
+                    println!("{name}: {function} {what} ... FAILED: {why}");
                 }
             }
         }
     }
-    Ok(counts)
+    Ok(())
 }
 
-/// What went wrong, if anything did.
+/// What came of a file's calls with a fault.
+enum Outcome {
+    /// No call came by it.
+    Untouched,
+    /// All went on as it must.
+    Endured,
+    Wrong(String),
+}
+
 fn endure(
     start: impl Fn() -> Result<Host, Error>,
     file: &File,
     function: &'static str,
     fault: &Fault,
-) -> Result<Option<String>, Error> {
+) -> Result<Outcome, Error> {
     for nth in [Some(1), None] {
         let mut host = start()?;
         host.plan(Faults::new(vec![Planned { function, nth, fault: fault.clone() }]));
@@ -97,14 +131,13 @@ fn endure(
         let called = host.planned_calls(function);
         if let Some(why) = wrong.or_else(|| afterwards(&mut host)) {
             let place = nth.map_or("every call".to_owned(), |nth| format!("call {nth}"));
-            return Ok(Some(format!("{place}: {why}")));
+            return Ok(Outcome::Wrong(format!("{place}: {why}")));
         }
-        if nth.is_some_and(|nth| called < nth) {
-            // Later ones would not be hit either.
-            return Ok(None);
+        if called == 0 {
+            return Ok(Outcome::Untouched);
         }
     }
-    Ok(None)
+    Ok(Outcome::Endured)
 }
 
 fn all_calls(host: &mut Host, file: &File, function: &str) -> Result<Option<String>, Error> {

@@ -22,6 +22,16 @@ pub struct Counts {
     pub skipped: usize,
 }
 
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, more| Self {
+            passed: sum.passed + more.passed,
+            failed: sum.failed + more.failed,
+            skipped: sum.skipped + more.skipped,
+        })
+    }
+}
+
 /// Runs all files whose name contains `filter`, and prints a line per case.
 pub fn run_all(
     folder: &Path,
