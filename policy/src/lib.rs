@@ -5,6 +5,7 @@
 //! invalid.
 
 mod config;
+mod dimension;
 pub mod form;
 mod guard;
 mod ledger;

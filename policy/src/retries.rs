@@ -1,9 +1,10 @@
 //! `retries`: the same conversation sent again after an error or a time-out.
 
 use crate::config::ConfigError;
+use crate::dimension::escape;
 use crate::form::Form;
 use crate::pages::Pages;
-use crate::quota::{Mode, escape};
+use crate::quota::Mode;
 use crate::selector::Selector;
 use crate::then::Then;
 use crate::window::duration;

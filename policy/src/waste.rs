@@ -1,9 +1,10 @@
 //! `waste`: which calls are looked at for what of them was wasted, and what is remembered of what was said before.
 
 use crate::config::ConfigError;
+use crate::dimension::{Dimension, escape, write_values};
 use crate::form::{Form, text};
 use crate::pages::Pages;
-use crate::quota::{Dimension, dimension, escape, escape_into};
+use crate::quota::dimension;
 use crate::selector::{Facts, Selector};
 use crate::window::duration;
 use serde_json::Value;
@@ -65,15 +66,7 @@ impl WasteRule {
     /// What tells apart calls that are not compared with each other: whose they are, and who answers them.
     pub fn key(&self, facts: &Facts<'_>) -> String {
         let mut key = escape(facts.provider) + "/" + &escape(facts.model.unwrap_or_default());
-        for dimension in &self.per {
-            let value = match dimension {
-                Dimension::Tag(index) => facts.tags.value(*index),
-                Dimension::Provider => Some(facts.provider),
-                Dimension::Model => facts.model,
-            };
-            key.push('/');
-            escape_into(&mut key, value.unwrap_or_default());
-        }
+        write_values(&mut key, &self.per, facts);
         key
     }
 }

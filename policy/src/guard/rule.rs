@@ -2,9 +2,10 @@
 
 use super::size::Size;
 use crate::config::ConfigError;
+use crate::dimension::{Dimension, escape, labels, write_values};
 use crate::form::{Form, list, named_once, text, wrong};
 use crate::pages::Pages;
-use crate::quota::{Dimension, Mode, dimension, escape, escape_into, unescape};
+use crate::quota::{Mode, dimension};
 use crate::selector::{Facts, Selector};
 use crate::tags::Tags;
 use crate::then::Then;
@@ -235,27 +236,14 @@ impl GuardRule {
     pub fn key(&self, facts: &Facts<'_>) -> Option<String> {
         self.when.matches(facts).then(|| {
             let mut key = String::new();
-            for dimension in &self.per {
-                let value = match dimension {
-                    Dimension::Tag(index) => facts.tags.value(*index),
-                    Dimension::Provider => Some(facts.provider),
-                    Dimension::Model => facts.model,
-                };
-                key.push('/');
-                escape_into(&mut key, value.unwrap_or("__unknown__"));
-            }
+            write_values(&mut key, &self.per, facts);
             key
         })
     }
 
     /// Names and values of a key.
     pub fn labels(&self, tag_names: &[String], key: &str) -> Vec<(String, String)> {
-        let name = |dimension: &Dimension| match dimension {
-            Dimension::Tag(index) => tag_names.get(*index).cloned().unwrap_or_default(),
-            Dimension::Provider => "provider".to_owned(),
-            Dimension::Model => "model".to_owned(),
-        };
-        self.per.iter().map(name).zip(key.split('/').skip(1).map(unescape)).collect()
+        labels(&self.per, tag_names, key)
     }
 
     /// Whether the body has to be seen before it is known what to do about a call.

@@ -5,9 +5,10 @@ mod trail;
 pub use trail::{Arrival, Breach, Trail};
 
 use crate::config::ConfigError;
+use crate::dimension::escape;
 use crate::form::{Form, list, named_once, text};
 use crate::pages::Pages;
-use crate::quota::{Mode, escape};
+use crate::quota::Mode;
 use crate::selector::{Facts, Selector};
 use crate::tags::Tags;
 use crate::then::Then;

@@ -13,6 +13,7 @@ pub(crate) use raw::dimension;
 pub use steps::{Do, Ladder};
 pub use store::{OnFailure, Protocol, Store, StoreRef};
 
+use crate::dimension::{Dimension, escape, labels, unescape, write_values};
 use crate::ledger::{Change, Lease, Listed, Op, SharedStore, Table};
 use crate::selector::{Facts, Selector};
 use crate::tags::{TagRules, Tags};
@@ -183,13 +184,6 @@ struct Place {
     table: Option<Arc<Table>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dimension {
-    Tag(usize),
-    Provider,
-    Model,
-}
-
 /// One quota's counter that a call was admitted under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -260,7 +254,7 @@ impl QuotaRule {
             let op = Op {
                 keeps_below: self.keeps_below(limit),
                 stays_from: self.steps.refuses_at(limit),
-                ..self.op_at(namespace, |key| self.write_values(key, facts), change)
+                ..self.op_at(namespace, |key| write_values(key, &self.per, facts), change)
             };
             let learns = self.limit.charge.counts_output() && self.reserve.output == ReservedOutput::Typical;
             Quota { rule, charge: self.limit.charge, limit, op, learns }
@@ -392,24 +386,7 @@ impl QuotaRule {
 
     /// Names and values of what a counter is about, from the values in its key behind `v`.
     pub fn labels_of(&self, tag_names: &[String], values: &str) -> Vec<(String, String)> {
-        let name = |dimension: &Dimension| match dimension {
-            Dimension::Tag(index) => tag_names.get(*index).cloned().unwrap_or_default(),
-            Dimension::Provider => "provider".to_owned(),
-            Dimension::Model => "model".to_owned(),
-        };
-        self.per.iter().map(name).zip(values.split('/').skip(1).map(unescape)).collect()
-    }
-
-    fn write_values(&self, key: &mut String, facts: &Facts<'_>) {
-        let value = |dimension: &Dimension| match dimension {
-            Dimension::Tag(index) => facts.tags.value(*index),
-            Dimension::Provider => Some(facts.provider),
-            Dimension::Model => facts.model,
-        };
-        for dimension in &self.per {
-            key.push('/');
-            escape_into(key, value(dimension).unwrap_or("__unknown__"));
-        }
+        labels(&self.per, tag_names, values)
     }
 }
 
@@ -440,32 +417,4 @@ pub enum Sent {
     Yes,
     /// It did not: nothing was used.
     No,
-}
-
-/// A value as one segment of a key: `/` and `%` are written as in URLs, so that no value can reach into another key.
-pub(crate) fn escape(value: &str) -> String {
-    let mut escaped = String::new();
-    escape_into(&mut escaped, value);
-    escaped
-}
-
-pub(crate) fn escape_into(key: &mut String, value: &str) {
-    if !value.bytes().any(|byte| matches!(byte, b'%' | b'/')) {
-        return key.push_str(value);
-    }
-    for (index, part) in value.split('%').enumerate() {
-        if index > 0 {
-            key.push_str("%25");
-        }
-        for (index, part) in part.split('/').enumerate() {
-            if index > 0 {
-                key.push_str("%2F");
-            }
-            key.push_str(part);
-        }
-    }
-}
-
-pub(crate) fn unescape(segment: &str) -> String {
-    segment.replace("%2F", "/").replace("%25", "%")
 }

@@ -1,7 +1,8 @@
 //! `warn_when_projected`: tells that a quota will be passed if its window goes on as it began, once in each window of each counter.
 
-use super::{QuotaRule, escape};
+use super::QuotaRule;
 use crate::config::ConfigError;
+use crate::dimension::escape;
 use crate::form::Form;
 use crate::pages::Pages;
 use crate::window::Window;

@@ -2,8 +2,9 @@
 
 use super::steps::Ladder;
 use super::store::{Store, store_ref};
-use super::{Charge, Dimension, Limit, MidStream, Mode, QuotaRule, Reserve, ReservedOutput, StoreRef};
+use super::{Charge, Limit, MidStream, Mode, QuotaRule, Reserve, ReservedOutput, StoreRef};
 use crate::config::ConfigError;
+use crate::dimension::Dimension;
 use crate::form::{Form, list, named_once, text, word, wrong};
 use crate::selector::Selector;
 use crate::window::Window;

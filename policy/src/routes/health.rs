@@ -1,7 +1,7 @@
 //! How a model's calls fared lately, in two spans of time: the one that runs, and the one before.
 
+use crate::dimension::escape;
 use crate::pages::Pages;
-use crate::quota::escape;
 
 /// Calls and errors of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
