@@ -58,7 +58,7 @@ pub fn marks(measured: &Measured) -> Vec<Mark> {
     let micros = |ours: &str, less: &str, most: f64| Mark {
         what: format!("`{JSON}`: {ours}, less {less}"),
         bound: Bound::AtMost(most),
-        measured: measured.between(ours, less, JSON).map(|over| over.median),
+        measured: measured.between(ours, less, JSON).map(|over| over.median).filter(|micros| *micros > 0.0),
         unit: "us",
     };
     let mut marks = vec![
@@ -81,7 +81,8 @@ pub fn marks(measured: &Measured) -> Vec<Mark> {
 fn over_inflation(measured: &Measured, workload: &str) -> Mark {
     let ours = || Some(measured.added(TOLLGATE, workload)? - measured.added(TOLLGATE, SSE_BURST)?);
     let inflation = || Some(measured.added(INFLATE, workload)? - measured.over(NO_OP, workload)?.median);
-    let times = ours().zip(inflation().filter(|micros| *micros > 0.0));
+    let known = |micros: &f64| *micros > 0.0;
+    let times = ours().filter(known).zip(inflation().filter(known));
     Mark {
         what: format!("`{workload}` over `{SSE_BURST}`: {TOLLGATE} over {INFLATE} (less the no-op)"),
         bound: Bound::AtMost(1.0),
@@ -212,5 +213,6 @@ mod tests {
         // 100 us are the inflation's.
         assert_eq!(gzip(250.0), Some(1.0));
         assert_eq!(gzip(300.0), Some(1.5));
+        assert_eq!(gzip(140.0), None, "cheaper than without a coding is noise, and no success");
     }
 }
