@@ -39,7 +39,7 @@ pub enum Pace {
 }
 
 /// What is measured besides the workloads.
-const PARTS: [&str; 4] = [MEMORY, STREAMS, LOAD, STORES];
+const PARTS: [&str; 5] = [MEMORY, STREAMS, LOAD, STORES, GUARDS];
 /// What VMs weigh.
 pub const MEMORY: &str = "memory";
 /// What open streams hold.
@@ -48,12 +48,14 @@ pub const STREAMS: &str = "streams";
 pub const LOAD: &str = "load";
 /// What stores are told.
 pub const STORES: &str = "stores";
+/// What guards cost a call of JSON.
+pub const GUARDS: &str = "json-guards";
 
 const USAGE: &str = "usage: envoy-compare --envoy PATH --plugin PATH [OPTIONS]\n\
     --rounds N      how often each filter takes its turn (default: 40, quick: 2)\n\
     --minutes N     rounds end after so long, whatever their number (default: 7)\n\
     --quick         small, and writes no file: to see that all works\n\
-    --only WORD     workloads and parts (memory, streams, load, stores) whose names contain it; may be repeated\n\
+    --only WORD     workloads and parts (memory, streams, load, stores, json-guards) whose names contain it; may be repeated\n\
     --gate          a mark that is missed is an error\n\
     --results PATH  where the report goes (default: benches/RESULTS.md; none with --quick or --only)\n\
     --noop, --inflate PATH  by default tollgate_noop.wasm and tollgate_inflate.wasm beside the plugin\n\

@@ -98,6 +98,11 @@ impl Running {
         error.of(filter.name).after(&self.envoy.last_words())
     }
 
+    /// Makes a call of each of these users.
+    pub fn calls_of(&mut self, workload: &Workload, users: impl Iterator<Item = u32>) -> Result<(), Error> {
+        self.client.calls_of(workload, users)
+    }
+
     /// Measures one sample.
     fn sample(&mut self, workload: &Workload, cell: &mut Cell) -> Result<(), Error> {
         let before = process::cpu_nanos(self.envoy.pid())?;

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::workload::{EMBEDDINGS, JSON, REQUEST_100K, SSE_BR, SSE_GZIP, SSE_ZSTD, UNREPORTED, Workload};
 use chains::{NATIVE_NAME, address, extension};
-use configurations::{bare, body_rule, by_length, six_tags, six_tags_five_quotas, stored};
+use configurations::{
+    bare, body_rule, by_length, one_tag, one_tag_four_guards, six_tags, six_tags_five_quotas, stored,
+};
 
 /// What stands in the path.
 pub struct Filter {
@@ -197,6 +199,24 @@ pub const CACHED: Filter = Filter {
     chain: Chain::Tollgate(|| stored("cached")),
     proof: None,
     takes: Takes::All,
+};
+
+/// Tollgate with four guards, each of which tells users apart.
+pub const GUARDED: Filter = Filter {
+    name: "tollgate, 4 guards",
+    about: "a tag from a header and four guards that tell its values apart",
+    chain: Chain::Tollgate(one_tag_four_guards),
+    proof: Some(TOLLGATE_PROOF),
+    takes: Takes::Only(&[JSON]),
+};
+
+/// The same without the guards.
+pub const UNGUARDED: Filter = Filter {
+    name: "the same without them",
+    about: "a tag from a header",
+    chain: Chain::Tollgate(one_tag),
+    proof: Some(TOLLGATE_PROOF),
+    takes: Takes::Only(&[JSON]),
 };
 
 /// A filter by its name.

@@ -1,11 +1,13 @@
 //! What must hold: the marks that Tollgate sets itself, most of them against native filters in the same run.
 
 use crate::filter::{
-    self, BODY_RULE, BY_LENGTH, INFLATE, NATIVE, NATIVE_PARSING, NO_OP, TAGS, TAGS_QUOTAS, TOLLGATE,
-    VOCABULARY,
+    self, BODY_RULE, BY_LENGTH, GUARDED, INFLATE, NATIVE, NATIVE_PARSING, NO_OP, TAGS, TAGS_QUOTAS, TOLLGATE,
+    UNGUARDED, VOCABULARY,
 };
 use crate::measured::Measured;
-use crate::workload::{JSON, REQUEST_100K, SSE_BR, SSE_BURST, SSE_GZIP, SSE_PACED, SSE_ZSTD, UNREPORTED};
+use crate::workload::{
+    JSON, REQUEST_100K, SSE_BR, SSE_BURST, SSE_GZIP, SSE_PACED, SSE_ZSTD, UNREPORTED, USERS,
+};
 
 /// Whether a mark that is missed is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub fn marks(measured: &Measured) -> Vec<Mark> {
         times(REQUEST_100K, BODY_RULE, NATIVE_PARSING, 1.0),
     ];
     marks.extend([SSE_GZIP, SSE_BR, SSE_ZSTD].map(|workload| over_inflation(measured, workload)));
+    marks.push(guards(measured));
     marks.push(further_worker(measured));
     marks.extend(measured.streams.iter().filter_map(open_stream));
     marks.push(tokenizer(measured));
@@ -88,6 +91,15 @@ fn over_inflation(measured: &Measured, workload: &str) -> Mark {
         bound: Bound::AtMost(1.0),
         measured: times.map(|(ours, inflation)| ours / inflation),
         unit: "times",
+    }
+}
+
+fn guards(measured: &Measured) -> Mark {
+    Mark {
+        what: format!("`{JSON}`: {}, less {}, with {USERS} live keys", GUARDED.name, UNGUARDED.name),
+        bound: Bound::AtMost(10.0),
+        measured: measured.guards.map(|over| over.median).filter(|micros| *micros > 0.0),
+        unit: "us",
     }
 }
 

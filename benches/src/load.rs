@@ -34,7 +34,19 @@ impl Client {
     /// # Errors
     /// At the first answer that is not the one expected, and when the user wants to end.
     pub fn calls(&mut self, workload: &Workload, calls: u32) -> Result<(), Error> {
-        (0..calls).try_for_each(|_| self.call(workload))
+        (0..calls).try_for_each(|_| self.call(workload, &workload.request))
+    }
+
+    /// Makes a call of each of these users.
+    ///
+    /// # Errors
+    /// As [`Client::calls`].
+    pub fn calls_of(
+        &mut self,
+        workload: &Workload,
+        mut users: impl Iterator<Item = u32>,
+    ) -> Result<(), Error> {
+        users.try_for_each(|user| self.call(workload, &workload.request_of(user)))
     }
 
     /// Makes so many calls, and notes how many microseconds each took.
@@ -49,7 +61,7 @@ impl Client {
     ) -> Result<(), Error> {
         (0..calls).try_for_each(|_| {
             let begun = Instant::now();
-            self.call(workload)?;
+            self.call(workload, &workload.request)?;
             waits.push(begun.elapsed().as_secs_f64() * 1e6);
             Ok(())
         })
@@ -74,12 +86,12 @@ impl Client {
         }
     }
 
-    fn call(&mut self, workload: &Workload) -> Result<(), Error> {
+    fn call(&mut self, workload: &Workload, request: &[u8]) -> Result<(), Error> {
         if STOPPING.load(Ordering::Relaxed) {
             return Err(Error::Stopped);
         }
         let (status, length) =
-            self.exchange(workload).map_err(Error::io(format!("a call of `{}`", workload.name)))?;
+            self.exchange(request).map_err(Error::io(format!("a call of `{}`", workload.name)))?;
         let expected = ("http/1.1 200 ok", workload.body_length);
         if (status.as_str(), length) == expected {
             return Ok(());
@@ -91,8 +103,8 @@ impl Client {
         )))
     }
 
-    fn exchange(&mut self, workload: &Workload) -> std::io::Result<(String, usize)> {
-        self.stream.write_all(&workload.request)?;
+    fn exchange(&mut self, request: &[u8]) -> std::io::Result<(String, usize)> {
+        self.stream.write_all(request)?;
         let head = self.incoming.head()?.ok_or(std::io::ErrorKind::UnexpectedEof)?;
         let length = self.incoming.body_length(&head)?;
         Ok((head.first_line().to_owned(), length))

@@ -11,6 +11,7 @@ mod error;
 mod figures;
 mod filter;
 mod gate;
+mod guarded;
 mod http1;
 mod load;
 mod loaded;

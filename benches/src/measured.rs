@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::args::{Args, LOAD, MEMORY, STORES, STREAMS};
+use crate::args::{Args, GUARDS, LOAD, MEMORY, STORES, STREAMS};
 use crate::compare::{self, Bench, Table};
 use crate::core::{self, Timing};
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::loaded::{self, Loaded};
 use crate::memory::{self, Weight};
 use crate::stores::{self, Traffic};
 use crate::streams::{self, Held};
-use crate::{upstream, workload};
+use crate::{guarded, upstream, workload};
 
 /// Everything that was measured. What was not, or not yet, is empty.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub struct Measured {
     pub streams: Vec<Held>,
     /// CPU time under load.
     pub loaded: Vec<Loaded>,
+    /// What four guards add to a call while ten thousand keys are live, in microseconds of CPU.
+    pub guards: Option<Spread>,
     /// What stores are told.
     pub stores: Option<Traffic>,
     /// What the core costs by itself, as criterion has it.
@@ -59,6 +61,9 @@ impl Measured {
         }
         if args.wants(LOAD) {
             loaded::measure(&bench, &workloads, &mut self.loaded)?;
+        }
+        if args.wants(GUARDS) {
+            self.guards = guarded::measure(&bench, &workloads)?;
         }
         compare::compare(&bench, &workloads, &mut self.table)
     }

@@ -31,6 +31,7 @@ pub fn markdown(measured: &Measured, args: &Args, plot: &str) -> String {
         holding::workers(measured),
         holding::streams(measured),
         holding::load(measured),
+        holding::guards(measured),
         holding::stores(measured),
         core(measured),
         Figures::of(measured).map_or_else(String::new, |figures| figures.section()),

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use bodies::{EVENTS, Stream, asking_chat, chat, completion, embeddings_of, words};
 pub use coding::Coding;
-pub use wire::WORKLOAD_HEADER;
-use wire::{LAST_CHUNK, chunk, chunked_head, request, sized};
+use wire::{LAST_CHUNK, USER, chunk, chunked_head, request, sized};
+pub use wire::{USERS, WORKLOAD_HEADER};
 
 /// One kind of call.
 pub struct Workload {
@@ -248,6 +248,19 @@ fn at_once(stream: &Stream) -> Vec<u8> {
     chunked_head("text/event-stream", &[]).into_iter().chain(chunks).chain(LAST_CHUNK.to_vec()).collect()
 }
 
+impl Workload {
+    /// The request as one of [`USERS`] users sends it.
+    pub fn request_of(&self, user: u32) -> Vec<u8> {
+        let mut request = self.request.clone();
+        let own = format!("u-{:04}", user % USERS);
+        let place = request.windows(USER.len()).position(|bytes| bytes == USER.as_bytes());
+        if let Some(named) = place.and_then(|place| request.get_mut(place..place + USER.len())) {
+            named.copy_from_slice(own.as_bytes());
+        }
+        request
+    }
+}
+
 impl Reply {
     fn once(bytes: Vec<u8>) -> Self {
         Self { with_usage: vec![bytes.clone()], without_usage: vec![bytes], pause: Duration::ZERO }
@@ -281,6 +294,15 @@ mod tests {
         check(EMBEDDINGS, 9_950_000..10_050_000);
         check("open-plain", 1_000_000..1_100_000);
         check(UNREPORTED, 9_000..10_000);
+    }
+
+    #[test]
+    fn each_user_sends_a_request_of_its_own_of_the_same_length() {
+        let workload = json_2k();
+        let requests: std::collections::HashSet<_> =
+            (0..USERS).map(|user| workload.request_of(user)).collect();
+        assert_eq!(requests.len() as u32, USERS);
+        assert!(requests.iter().all(|request| request.len() == workload.request.len()));
     }
 
     #[test]

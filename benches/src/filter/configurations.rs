@@ -33,6 +33,18 @@ pub fn six_tags() -> Value {
     json!({"tags": tags.iter().map(tag).collect::<Map<_, _>>()})
 }
 
+/// A tag, which is no label of any series.
+pub fn one_tag() -> Value {
+    json!({"tags": {"user": {"from": [{"header": "x-user"}]}}, "emit": {"views": [["provider", "model"]]}})
+}
+
+/// What each user spends, in all and by the call, sends and fails at is compared with its past.
+pub fn one_tag_four_guards() -> Value {
+    let guard = |watch: &&str| json!({"name": watch, "per": ["user"], "watch": watch});
+    let guards = ["spend_rate", "cost_per_call", "input_tokens", "error_rate"].iter().map(guard);
+    with(one_tag(), "guards", guards.collect())
+}
+
 /// Limits that no run reaches, counted in this process.
 pub fn six_tags_five_quotas() -> Value {
     with(six_tags(), "quotas", quotas("local"))

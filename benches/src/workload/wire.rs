@@ -3,6 +3,12 @@
 /// The header that tells the upstream which workload a request is of.
 pub const WORKLOAD_HEADER: &str = "x-workload";
 
+/// Whose calls they are, unless they are made for several.
+pub const USER: &str = "u-4711";
+
+/// So many users there can be.
+pub const USERS: u32 = 10_000;
+
 /// What ends a chunked body.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -21,7 +27,7 @@ pub fn request(path: &str, workload: &str, body: &str, more: &[(&str, &str)]) ->
         ("x-customer-id", "acme"),
         ("x-workflow-id", "wf-17"),
         ("x-app", "portal"),
-        ("x-user", "u-4711"),
+        ("x-user", USER),
         (WORKLOAD_HEADER, workload),
         ("content-length", &length),
     ];
