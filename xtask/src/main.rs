@@ -1,6 +1,7 @@
 //! The one door to the project: every command does its own set-up, says what it does, and needs no root.
 
 mod bench;
+mod binaries;
 mod commands;
 mod estimates;
 mod guards;

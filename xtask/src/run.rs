@@ -77,6 +77,24 @@ impl Job {
         Err(format!("{}: {last}", self.failed(output.status)))
     }
 
+    /// Runs it and hands back its standard output; its errors and its progress go to the terminal.
+    pub fn printed(mut self) -> Result<String, String> {
+        let child = self.command.stderr(Stdio::inherit()).stdout(Stdio::piped()).spawn();
+        let output = child.and_then(std::process::Child::wait_with_output);
+        let output = output.map_err(|error| self.not_started(&error))?;
+        if !output.status.success() {
+            return Err(self.failed(output.status));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs it quietly and hands back all that it said, and whether it succeeded.
+    pub fn heard(mut self) -> Result<(String, bool), String> {
+        let output = self.command.output().map_err(|error| self.not_started(&error))?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((String::from_utf8_lossy(&said).into_owned(), output.status.success()))
+    }
+
     /// Runs it with the terminal's output and shows each line of standard output to `see` too.
     pub fn watch(mut self, mut see: impl FnMut(&str)) -> Result<(), String> {
         let mut child =

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::binaries;
 use crate::report::{Counts, Report};
 use crate::run::{Job, root};
 use crate::setup::{self, ENVOY_VERSION, OLDEST_ENVOY_VERSION, WASM_TARGET};
@@ -41,9 +42,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
 /// All tests of cargo, some of which drive the plugin in Envoy where both are there. Builds the scenario runner
 /// too, with the features of the whole workspace, so that nothing is built twice.
 fn unit_tests(report: &mut Report, tools: &Tools) {
-    report.step("unit, property, golden and Envoy tests", |counts| {
-        with(Job::cargo(["test", "--quiet", "--no-fail-fast"]), tools).watch(|line| counts.add_line(line))
-    });
+    report.step("unit, property, golden and Envoy tests", |counts| binaries::run(tools, counts));
 }
 
 /// Programs and folders that tests need, by the variable of the environment that names them. A test that lacks one says so.

@@ -141,6 +141,35 @@ fn every_source_file_is_a_module_of_its_crate() {
     assert!(files.len() > 200 && dead.is_empty(), "no module names {dead:#?}");
 }
 
+/// `cargo xtask test` runs test binaries (`xtask/src/binaries.rs`), and examples in docstrings are in none of them.
+#[test]
+fn no_docstring_has_an_example_that_nobody_runs() {
+    let files: Vec<PathBuf> = DEFAULT_MEMBERS.iter().flat_map(|room| sources(&root().join(room))).collect();
+    let examples: Vec<_> = files
+        .iter()
+        .filter(|file| fs::read_to_string(file).is_ok_and(|text| text.lines().any(begins_an_example)))
+        .collect();
+    assert!(files.len() > 200 && examples.is_empty(), "make tests of the examples in {examples:#?}");
+}
+
+const DEFAULT_MEMBERS: [&str; 8] = [
+    "pricing/src",
+    "wire/src",
+    "policy/src",
+    "record/src",
+    "exchange/src",
+    "reports",
+    "test-harness/src",
+    "web/src",
+];
+
+/// Any fence: none is needed so far.
+fn begins_an_example(line: &str) -> bool {
+    let line = line.trim_start();
+    let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+    text.is_some_and(|text| text.trim_start().starts_with("```"))
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder is there").flatten().map(|entry| entry.path());
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
