@@ -332,8 +332,17 @@ pub fn millis(now: Timestamp) -> u64 {
 /// workers are counted in shared data.
 fn worker_id(now: Timestamp) -> ReservationId {
     let process = process(now);
-    let worker = count_up("tg/1/workers").unwrap_or(0);
+    let worker = count_up("tg/1/workers").unwrap_or_else(uncounted);
     ReservationId { process, worker, sequence: 0 }
+}
+
+/// A number for a worker that shared data gives none: two workers with one number would give two calls one id, of which reports
+/// and stores count one. It is above all that are counted.
+fn uncounted() -> u32 {
+    let bytes = abi::random().and_then(|bytes| bytes.first_chunk().copied());
+    let number =
+        bytes.map_or_else(|| u32::try_from(abi::now_nanos() & 0xFFFF_FFFF).unwrap_or(0), u32::from_le_bytes);
+    number | 1 << 31
 }
 
 /// The number that names this process.
