@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::reply::Refusal;
 use crate::settle::{AnsweredBy, Finish};
 use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use tollgate_policy::{GuardRule, Seen, SharedStore, Size, Tags, Verdict, Verdicts};
 use tollgate_record::{Record, Timestamp};
@@ -40,7 +41,9 @@ pub struct Guarded {
     /// Which guard.
     pub guard: usize,
     /// The key that the call falls under.
-    pub key: String,
+    pub key: Rc<str>,
+    /// The number under which the key's past is kept.
+    pub number: u64,
     /// What it showed; `None` if that is not known.
     pub sample: Option<Size>,
 }
@@ -108,6 +111,15 @@ impl Guards {
     }
 }
 
+impl Guarded {
+    /// What a guard saw of a call of a key.
+    fn new(guard: usize, key: &str, sample: Option<Size>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self { guard, key: key.into(), number: hasher.finish(), sample }
+    }
+}
+
 impl Exchange {
     /// Heeds the guards. `Some` refuses the call.
     pub(crate) fn heed_guards(&mut self) -> Option<Refusal> {
@@ -149,10 +161,18 @@ impl Exchange {
             untagged: !record.missing_tags.is_empty(),
         };
         let facts = self.asked_facts();
-        let of = |(guard, rule): (usize, &GuardRule)| {
-            Some(Guarded { guard, key: rule.key(&facts)?, sample: rule.judge.sample(&seen) })
-        };
-        guards.rules.iter().enumerate().filter_map(of).collect()
+        let mut guarded: Vec<Guarded> = Vec::with_capacity(guards.rules.len());
+        for (guard, rule) in guards.rules.iter().enumerate().filter(|(_, rule)| rule.when.matches(&facts)) {
+            // Guards mostly tell calls apart by the same.
+            let sample = rule.judge.sample(&seen);
+            let like = |last: &&Guarded| guards.rules.get(last.guard).is_some_and(|of| rule.has_keys_of(of));
+            let one = match guarded.last().filter(like) {
+                Some(last) => Guarded { guard, sample, ..last.clone() },
+                None => Guarded::new(guard, &rule.key_of(&facts), sample),
+            };
+            guarded.push(one);
+        }
+        guarded
     }
 
     /// Whether the call failed upstream; `None` if nobody can tell: it was not sent, or the client went away first.

@@ -52,11 +52,33 @@ impl Pages {
         now: u32,
         change: &mut dyn FnMut(&mut [u32]) -> Slot,
     ) -> Result<(), StoreFailure> {
-        let page = format!("{}/{}", self.prefix, key.checked_rem(self.pages).unwrap_or(0));
+        self.change_all(store, &[key], now, &mut |_, words| change(words))
+    }
+
+    /// The same for several keys of one page, which is read and written once. `change` hears which of them it is about.
+    ///
+    /// # Errors
+    /// As [`Pages::change`].
+    #[inline(never)]
+    pub fn change_all(
+        &self,
+        store: &dyn SharedStore,
+        keys: &[u64],
+        now: u32,
+        change: &mut dyn FnMut(usize, &mut [u32]) -> Slot,
+    ) -> Result<(), StoreFailure> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        let page = format!("{}/{}", self.prefix, first.checked_rem(self.pages).unwrap_or(0));
         for _ in 0..ATTEMPTS {
             let found = store.read(&page)?;
             let (mut bytes, cas) = found.map_or((Vec::new(), None), |(bytes, cas)| (bytes, Some(cas)));
-            if !self.change_in(&mut bytes, key, now, change) {
+            let mut words = vec![0; self.words];
+            let mut changed = false;
+            for (index, key) in keys.iter().enumerate() {
+                changed |=
+                    self.change_in(&mut bytes, *key, now, &mut words, &mut |words| change(index, words));
+            }
+            if !changed {
                 return Ok(());
             }
             if store.swap(&page, &bytes, cas)? == Swap::Done {
@@ -72,27 +94,35 @@ impl Pages {
         page: &mut Vec<u8>,
         key: u64,
         now: u32,
+        words: &mut [u32],
         change: &mut dyn FnMut(&mut [u32]) -> Slot,
     ) -> bool {
-        let size = self.slot_bytes();
-        let place = page.chunks_exact(size).position(|slot| slot.starts_with(&key.to_le_bytes()));
-        let own = place.and_then(|place| page.chunks_exact(size).nth(place));
-        let mut words = vec![0; self.words];
-        let stored = own.and_then(|slot| slot.get(HEAD_BYTES..)).unwrap_or_default();
+        let (size, own) = (self.slot_bytes(), key.to_le_bytes());
+        let place = page.chunks_exact(size).position(|slot| slot.first_chunk() == Some(&own));
+        let stored = place.and_then(|place| page.chunks_exact(size).nth(place));
+        words.fill(0);
+        let stored = stored.and_then(|slot| slot.get(HEAD_BYTES..)).unwrap_or_default();
         for (word, bytes) in words.iter_mut().zip(stored.as_chunks::<4>().0) {
             *word = u32::from_le_bytes(*bytes);
         }
-        let slot = change(&mut words);
+        let slot = change(words);
         if slot == Slot::Kept || (slot == Slot::Freed && place.is_none()) {
             return false;
         }
         let place = place.unwrap_or_else(|| self.room_in(page));
         let at = place.saturating_mul(size);
-        let end = at.saturating_add(size).min(page.len());
-        let written = key.to_le_bytes().into_iter().chain(now.to_le_bytes());
-        let written = written.chain(words.iter().flat_map(|word| word.to_le_bytes()));
-        let kept = slot == Slot::Written;
-        page.splice(at.min(end)..end, written.filter(|_| kept));
+        let end = at.saturating_add(size);
+        if slot == Slot::Freed {
+            page.drain(at.min(page.len())..end.min(page.len()));
+            return true;
+        }
+        page.resize(page.len().max(end), 0);
+        let Some(slot) = page.get_mut(at..end) else { return false };
+        let values = words.iter().map(|word| word.to_le_bytes());
+        let head = own.as_chunks::<4>().0.iter().copied().chain([now.to_le_bytes()]);
+        for (bytes, value) in slot.as_chunks_mut::<4>().0.iter_mut().zip(head.chain(values)) {
+            *bytes = value;
+        }
         true
     }
 
@@ -164,6 +194,23 @@ mod tests {
         assert_eq!([count(&store, 4, 6), count(&store, 12, 7), count(&store, 8, 8)], [3, 2, 1]);
         assert_eq!(count(&store, 5, 9), 1, "another page");
         assert!(store.0.borrow().values().all(|(page, _)| page.len() <= 3 * 20 && page.len() % 20 == 0));
+    }
+
+    #[test]
+    fn several_of_a_page_are_changed_with_one_write() {
+        let store = Memory::default();
+        assert_eq!([count(&store, 4, 1), count(&store, 8, 1)], [1, 1]);
+        let mut seen = Vec::new();
+        let change = &mut |index: usize, words: &mut [u32]| {
+            words[0] += 10;
+            seen.push((index, words[0]));
+            if index == 1 { Slot::Kept } else { Slot::Written }
+        };
+        pages().change_all(&store, &[8, 4, 12], 2, change).unwrap();
+        assert_eq!(seen, [(0, 11), (1, 11), (2, 10)]);
+        assert_eq!(store.0.borrow()["t/0"].1, 3, "three writes, two before");
+        assert_eq!([count(&store, 8, 3), count(&store, 4, 3), count(&store, 12, 3)], [12, 2, 11]);
+        pages().change_all(&store, &[], 4, &mut |_, _| Slot::Written).unwrap();
     }
 
     #[test]

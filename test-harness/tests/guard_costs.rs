@@ -80,5 +80,5 @@ fn four_guards_with_ten_thousand_keys_cost_a_call_no_host_call_and_little_work()
 
 /// A third more than measured when this was written. By tick each call here has a key of its own, whose pasts are read and written
 /// for it alone: the worst case.
-const MAX_FUEL: u64 = 18_600;
-const MAX_FUEL_IN_ALL: u64 = 130_000;
+const MAX_FUEL: u64 = 5_600;
+const MAX_FUEL_IN_ALL: u64 = 58_000;

@@ -7,18 +7,10 @@ use tollgate_policy::{Episode, GuardRule, Mode, Past, SharedStore, Size, Slot, S
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Timestamp;
 
-/// One worker's samples since the last flush.
+/// What one worker's calls showed since the last flush, in their order.
 #[derive(Debug, Default)]
 pub struct GuardBatch {
-    /// By guard and key.
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-struct Row {
-    guard: usize,
-    key: String,
-    samples: Vec<Size>,
+    seen: Vec<Guarded>,
 }
 
 /// A key that has begun to depart from its past, or is back to normal.
@@ -43,30 +35,30 @@ pub struct Flushed {
     pub changed: bool,
 }
 
-/// What a key's past makes of its samples.
+/// What one guard saw of one key.
+struct SeenOf<'a> {
+    number: u64,
+    key: &'a str,
+    samples: Vec<Size>,
+}
+
+/// What there is to say of a key.
 struct Judged {
     episode: Option<Episode>,
     verdict: Option<Verdict>,
     shown: (u64, u64),
 }
 
-/// So many samples of a key are kept until the next tick; of what is past that, the first are what it showed.
-const MOST_SAMPLES: usize = 512;
+/// So much of what guards saw is kept until the next tick, four times a second; what is past that is not judged.
+const MOST_SEEN: usize = 65_536;
 /// Tries to write the verdicts this often: each failure means that another worker went ahead.
 const ATTEMPTS: usize = 16;
 
 impl GuardBatch {
     /// Adds what the guards saw of a call.
     pub fn add(&mut self, guarded: &[Guarded]) {
-        for one in guarded {
-            let order = |row: &Row| row.guard.cmp(&one.guard).then_with(|| row.key.cmp(&one.key));
-            let place = self.rows.binary_search_by(order).unwrap_or_else(|place| {
-                self.rows.insert(place, Row { guard: one.guard, key: one.key.clone(), samples: Vec::new() });
-                place
-            });
-            if let Some(row) = self.rows.get_mut(place).filter(|row| row.samples.len() < MOST_SAMPLES) {
-                row.samples.extend(one.sample);
-            }
+        if self.seen.len() < MOST_SEEN {
+            self.seen.extend_from_slice(guarded);
         }
     }
 
@@ -77,21 +69,23 @@ impl GuardBatch {
         let mut flushed = Flushed::default();
         let Some(guards) = rules.guards.as_deref() else { return flushed };
         let now_s = seconds(now);
+        let seen = std::mem::take(&mut self.seen);
         let mut news = Vec::new();
-        for Row { guard, key, samples } in std::mem::take(&mut self.rows) {
-            let Some(rule) = guards.rules.get(guard) else { continue };
-            let Some(judged) = judge(rule, rules, &key, &samples, store, now_s) else {
-                flushed.failures = flushed.failures.saturating_add(1);
-                continue;
-            };
-            raise(rule, rules, &key, &judged, now_s);
-            if let Some(episode) = judged.episode {
-                let text = text(rule, rules, &key, &judged);
-                flushed.departed.push(Departed { guard: rule.name.clone(), text, episode });
-            }
-            let known = guards.verdict(rule, &key, 0);
-            if judged.verdict.is_some() || known.is_some() {
-                news.push((rule.name.as_str(), key, judged.verdict));
+        for (guard, rule) in guards.rules.iter().enumerate() {
+            for keys in by_page(&seen, guard).iter().filter(|keys| !keys.is_empty()) {
+                let Some(judged) = judge(rule, rules, keys, store, now_s) else {
+                    let lost = u64::try_from(keys.len()).unwrap_or(u64::MAX);
+                    flushed.failures = flushed.failures.saturating_add(lost);
+                    continue;
+                };
+                for (one, judged) in keys.iter().zip(judged) {
+                    let verdict = judged.as_ref().and_then(|judged| judged.verdict);
+                    let told = judged.and_then(|judged| tell(rule, rules, one.key, &judged, now_s));
+                    flushed.departed.extend(told);
+                    if verdict.is_some() || !guards.is_calm() && guards.verdict(rule, one.key, 0).is_some() {
+                        news.push((rule.name.as_str(), one.key, verdict));
+                    }
+                }
             }
         }
         if !news.is_empty() && !note(rules, &news, store, now_s) {
@@ -102,41 +96,71 @@ impl GuardBatch {
     }
 }
 
-/// Takes samples into a key's past. `None` if the store fails.
+/// What a guard saw, by the page and the key, in the order in which it was seen: pages are long, so each is to be read and written once.
+#[inline(never)]
+fn by_page(seen: &[Guarded], guard: usize) -> Vec<Vec<SeenOf<'_>>> {
+    let mut pages: Vec<Vec<SeenOf<'_>>> = Vec::new();
+    pages.resize_with(GuardRule::PAGES, Vec::new);
+    for one in seen.iter().filter(|one| one.guard == guard) {
+        let Some(keys) = pages.get_mut(GuardRule::page(one.number)) else { continue };
+        match keys.iter_mut().find(|of| of.number == one.number) {
+            Some(of) => of.samples.extend(one.sample),
+            None => {
+                let samples = one.sample.into_iter().collect();
+                keys.push(SeenOf { number: one.number, key: &one.key, samples });
+            }
+        }
+    }
+    pages
+}
+
+/// Takes what was seen of keys into their pasts, which are of one page. For each key: what there is to say. `None` if the store fails.
 #[inline(never)]
 fn judge(
     rule: &GuardRule,
     rules: &Rules,
-    key: &str,
-    samples: &[Size],
+    keys: &[SeenOf<'_>],
     store: &dyn SharedStore,
     now_s: u32,
-) -> Option<Judged> {
-    let mut judged = None;
-    let change = &mut |words: &mut [u32]| {
+) -> Option<Vec<Option<Judged>>> {
+    let numbers: Vec<u64> = keys.iter().map(|of| of.number).collect();
+    let mut judged = Vec::with_capacity(keys.len());
+    let change = &mut |index: usize, words: &mut [u32]| {
+        let samples = keys.get(index).map_or(&[][..], |of| &of.samples);
         let mut past = Past::read(&rule.judge, words, now_s);
         let episode = past.absorb(&rule.judge, now_s, samples);
-        let until_s = past.last_s.saturating_add(rule.judge.cool_down_s);
-        let goes_on = past.fired_s > 0 && until_s > now_s;
-        let excess = past.excess(&rule.judge, now_s);
-        let verdict = goes_on.then_some(Verdict { since_s: past.fired_s, until_s, excess });
-        judged = Some(Judged { episode, verdict, shown: past.shown(&rule.judge, now_s) });
         past.write(words);
+        // Where another worker wrote first, all of the page is done again.
+        judged.truncate(index);
+        judged.push(say(rule, &past, episode, now_s));
         Slot::Written
     };
-    let place = number(key);
-    rule.pages(&rules.namespace).change(store, place, now_s, change).ok()?;
-    judged
+    rule.pages(&rules.namespace).change_all(store, &numbers, now_s, change).ok()?;
+    Some(judged)
+}
+
+/// What there is to say of a key with this past.
+fn say(rule: &GuardRule, past: &Past, episode: Option<Episode>, now_s: u32) -> Option<Judged> {
+    let until_s = past.last_s.saturating_add(rule.judge.cool_down_s);
+    let goes_on = past.fired_s > 0 && until_s > now_s;
+    (goes_on || episode.is_some()).then(|| {
+        let excess = past.excess(&rule.judge, now_s);
+        let verdict = goes_on.then_some(Verdict { since_s: past.fired_s, until_s, excess });
+        Judged { episode, verdict, shown: past.shown(&rule.judge, now_s) }
+    })
+}
+
+/// Raises an alert about a key. `Some` is worth a line in the log.
+#[inline(never)]
+fn tell(rule: &GuardRule, rules: &Rules, key: &str, judged: &Judged, now_s: u32) -> Option<Departed> {
+    raise(rule, rules, key, judged, now_s);
+    let episode = judged.episode?;
+    Some(Departed { guard: rule.name.clone(), text: text(rule, rules, key, judged), episode })
 }
 
 /// Brings verdicts into the table that all workers read. `false` if the store would not.
 #[inline(never)]
-fn note(
-    rules: &Rules,
-    news: &[(&str, String, Option<Verdict>)],
-    store: &dyn SharedStore,
-    now_s: u32,
-) -> bool {
+fn note(rules: &Rules, news: &[(&str, &str, Option<Verdict>)], store: &dyn SharedStore, now_s: u32) -> bool {
     let key = verdicts_key(&rules.namespace);
     (0..ATTEMPTS).any(|_| {
         let Ok(found) = store.read(&key) else { return false };
@@ -209,14 +233,6 @@ fn tenths(value: u64, of: u64) -> String {
         Some(0) | None => (tenths / 10).to_string(),
         Some(rest) => format!("{}.{rest}", tenths / 10),
     }
-}
-
-/// Where a key's past is.
-fn number(key: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -136,9 +136,11 @@ impl Past {
     /// Takes in what calls showed that ended by now.
     pub fn absorb(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) -> Option<Episode> {
         self.turn_day(judge, now_s);
-        let thresholds = self.thresholds(judge, now_s);
+        let expected = self.season.as_ref().and_then(|season| season.expected(now_s / 3600));
+        let per_hour = expected.unwrap_or(0).max(self.per_hour_of_day(judge));
+        let thresholds = self.thresholds(judge, per_hour);
         match judge.watch.gauge() {
-            Gauge::Rate => self.absorb_rate(judge, now_s, samples),
+            Gauge::Rate => self.absorb_rate(judge, now_s, per_hour, samples),
             Gauge::Value => self.absorb_values(judge, samples),
             Gauge::Share => self.absorb_shares(judge, samples),
         }
@@ -149,14 +151,11 @@ impl Past {
             let is_money = index == 0 && self.season.is_some();
             level.settle(threshold.saturating_mul(if is_money { 2 } else { 8 }));
         }
-        self.judged(judge, now_s, thresholds)
+        let known = self.days >= KNOWN_DAYS && (expected.is_some() || self.season.is_none());
+        if known { self.judged(judge, now_s, thresholds) } else { None }
     }
 
     fn judged(&mut self, judge: &Judge, now_s: u32, thresholds: [u32; LEVELS]) -> Option<Episode> {
-        let known = self.season.as_ref().is_none_or(|season| season.expected(now_s / 3600).is_some());
-        if self.days < KNOWN_DAYS || !known {
-            return None;
-        }
         let mut levels = self.levels.iter().zip(thresholds);
         if levels.any(|(level, threshold)| level.now >= threshold) {
             self.last_s = now_s;
@@ -181,8 +180,8 @@ impl Past {
         let kept = |(level, threshold): (&Level, u32)| {
             u64::from(threshold).saturating_mul(256).checked_div(level.now.into()).unwrap_or(256)
         };
-        let kept =
-            self.levels.iter().zip(self.thresholds(judge, now_s)).map(kept).min().unwrap_or(256).min(256);
+        let thresholds = self.thresholds(judge, self.per_hour(judge, now_s));
+        let kept = self.levels.iter().zip(thresholds).map(kept).min().unwrap_or(256).min(256);
         u8::try_from(256_u64.saturating_sub(kept)).unwrap_or(u8::MAX)
     }
 
@@ -200,11 +199,11 @@ impl Past {
         }
     }
 
-    /// From which levels on a key departs from its past.
+    /// From which levels on a key departs from its past, where so many calls an hour are usual.
     #[inline(never)]
-    fn thresholds(&self, judge: &Judge, now_s: u32) -> [u32; LEVELS] {
+    fn thresholds(&self, judge: &Judge, per_hour: u32) -> [u32; LEVELS] {
         let lasting = match judge.watch.gauge() {
-            Gauge::Rate => scaled(self.per_hour(judge, now_s), judge.for_s, 3600),
+            Gauge::Rate => scaled(per_hour, judge.for_s, 3600),
             Gauge::Value => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), judge.drift, ONE),
             Gauge::Share => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), self.normal, ONE),
         };

@@ -199,6 +199,9 @@ pub fn compile_guards(value: &Value, tag_names: &[String]) -> Result<Vec<GuardRu
 }
 
 impl GuardRule {
+    /// How many pages there may be of a guard.
+    pub const PAGES: usize = 256;
+
     #[cold]
     #[inline(never)]
     fn read(value: &Value, tag_names: &[String]) -> Result<Self, ConfigError> {
@@ -221,6 +224,11 @@ impl GuardRule {
         })
     }
 
+    /// The number of the page in which the past of a key of that number is kept.
+    pub fn page(number: u64) -> usize {
+        usize::try_from(number & 0xff).unwrap_or(0)
+    }
+
     /// The pages in which its keys' pasts are kept.
     pub fn pages(&self, namespace: &str) -> Pages {
         let (namespace, name, watch) = (escape(namespace), escape(&self.name), self.judge.watch.name());
@@ -234,11 +242,19 @@ impl GuardRule {
 
     /// The key that a call falls under; `None` if the guard is not about the call.
     pub fn key(&self, facts: &Facts<'_>) -> Option<String> {
-        self.when.matches(facts).then(|| {
-            let mut key = String::new();
-            write_values(&mut key, &self.per, facts);
-            key
-        })
+        self.when.matches(facts).then(|| self.key_of(facts))
+    }
+
+    /// The key of a call that the guard is about.
+    pub fn key_of(&self, facts: &Facts<'_>) -> String {
+        let mut key = String::new();
+        write_values(&mut key, &self.per, facts);
+        key
+    }
+
+    /// Whether it tells calls apart as another guard does: a call that both are about has the same key under both.
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        self.per == other.per
     }
 
     /// Names and values of a key.

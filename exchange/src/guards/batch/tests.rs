@@ -42,7 +42,7 @@ fn rules(more: &str) -> Rules {
 }
 
 fn saw(team: &str, pico: u64) -> Guarded {
-    Guarded { guard: 0, key: format!("/{team}"), sample: Some(Size::of(pico)) }
+    Guarded::new(0, &format!("/{team}"), Some(Size::of(pico)))
 }
 
 /// Two workers that take turns for three days of a call a minute.
@@ -105,7 +105,7 @@ fn ten_thousand_live_keys_of_the_usual_guards_fit_into_four_mebibytes() {
     let rules = Rules::compile(json.as_bytes()).unwrap();
     let (shared, mut batch) = (Shared::default(), GuardBatch::default());
     for key in 0..10_000 {
-        let of = |guard| Guarded { guard, key: format!("/team-{key}"), sample: Some(Size(1)) };
+        let of = |guard| Guarded::new(guard, &format!("/team-{key}"), Some(Size(1)));
         batch.add(&[of(0), of(1), of(2), of(3)]);
     }
     assert_eq!(batch.flush(&rules, &shared, at(MONDAY)).failures, 0);

@@ -31,10 +31,10 @@ pub(super) const LEAST: u32 = 64 * ONE;
 const MOST_OF_MEAN: u32 = 16 * ONE;
 
 impl Past {
-    /// Takes in what calls cost.
+    /// Takes in what calls cost, where so many an hour are usual.
     #[inline(never)]
-    pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) {
-        self.drain(judge, now_s);
+    pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, per_hour: u32, samples: &[Size]) {
+        self.drain(judge, now_s, per_hour);
         for (index, sample) in samples.iter().enumerate() {
             if self.normal == 0 {
                 (self.normal, self.mean) = (u32::from(sample.0) << 8, ONE);
@@ -55,13 +55,13 @@ impl Past {
     }
 
     /// What is tolerated drains away.
-    fn drain(&mut self, judge: &Judge, now_s: u32) {
+    fn drain(&mut self, judge: &Judge, now_s: u32, per_hour: u32) {
         let passed = u64::from(now_s.saturating_sub(self.seen_s));
         let usual = expanded(i64::from(self.normal >> 8), 0);
         let floor = judge.floor_pico_per_s.saturating_mul(ONE.into()).checked_div(usual).unwrap_or(0);
-        let (now, day) = (self.per_hour(judge, now_s), self.per_hour_of_day(judge));
+        let day = self.per_hour_of_day(judge);
         for (level, pace) in self.levels.iter_mut().zip(&PACES) {
-            let calls = now.max(day.saturating_mul(pace.times)).max(pace.calls);
+            let calls = per_hour.max(day.saturating_mul(pace.times)).max(pace.calls);
             let an_hour = u64::from(calls).saturating_mul(judge.factor_256.into()).saturating_mul(256);
             let drained = an_hour.saturating_mul(passed).checked_div(3600).unwrap_or(0);
             let drained = drained.max(floor.saturating_mul(passed));
@@ -75,7 +75,7 @@ impl Past {
         expected.unwrap_or(0).max(self.per_hour_of_day(judge))
     }
 
-    fn per_hour_of_day(&self, judge: &Judge) -> u32 {
+    pub(super) fn per_hour_of_day(&self, judge: &Judge) -> u32 {
         scaled(self.usual_samples, 3600, judge.learn_s)
     }
 
