@@ -185,6 +185,7 @@ impl Root {
         let admin = rules.admin.as_ref().filter(|admin| admin.covers(headers.text(":path").unwrap_or("")))?;
         self.flush_usage();
         let now = host::now();
+        self.in_hand.borrow_mut().settle_waiting(&SharedData, now.unix_seconds());
         let mut answer = admin.answer(&rules, headers, &|path| abi::property(path), &SharedData, now);
         if let Some(change) = answer.change.take() {
             self.steer(&rules, &change, &mut answer, outbox, now);
@@ -262,9 +263,12 @@ impl Root {
         }
     }
 
-    /// By tick: gives back what no call has come for, and counts how often other workers went ahead of this one.
+    /// By tick: writes down what waits, gives back what no call has come for, and counts how often other workers went ahead of this one.
     pub fn tidy_hand(&mut self, which: GiveBack, now: Timestamp) {
         let mut hand = self.in_hand.borrow_mut();
+        if !self.rules.quotas.is_empty() {
+            hand.settle_for_others(&SharedData, now.unix_seconds());
+        }
         if !hand.is_empty() {
             hand.give_back(&SharedData, which, now.unix_seconds());
         }

@@ -101,13 +101,14 @@ impl Vm {
         // No call waits for it here but those of this worker whose bytes come in these 0.1 s, once in its life.
         self.vocabulary.build();
         let Some(root) = self.roots.get_mut(&root_id) else { return };
+        // First, since what follows looks at counters.
+        root.tidy_hand(GiveBack::Idle, now);
         root.set_gauges(now);
         root.flush_usage_now_and_then(now);
         root.flush_guards(now);
         self.outbox.flush(root_id, millis(now), |load| host::send(&load.call()));
         root.count_store_errors(self.outbox.take_dropped());
         root.flush_cache(now);
-        root.tidy_hand(GiveBack::Idle, now);
         root.tell_alerts(now);
         let mut waiting = Vec::new();
         let own = self.contexts.iter_mut().filter(|(_, context)| context.root == root_id);

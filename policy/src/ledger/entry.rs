@@ -144,13 +144,31 @@ impl Entry {
         Ok(Answer::Settled)
     }
 
-    fn release(&mut self, lease: Lease) -> Result<(), LedgerError> {
+    pub(super) fn release(&mut self, lease: Lease) -> Result<(), LedgerError> {
         // A lease that was swept meanwhile stands in nobody's way any more.
         if let Some(open) = self.leases.iter_mut().find(|l| l.expires_minute == lease.expires_minute) {
             open.amount = open.amount.checked_sub(lease.amount).ok_or(LedgerError::Overflow)?;
         }
         self.leases.retain(|l| l.amount > 0);
         Ok(())
+    }
+
+    /// Adds to what was used in a slot, which may be over: then it is forgotten with it.
+    pub(super) fn use_in(&mut self, amount: i128, slot: i64) -> Result<(), LedgerError> {
+        let later = self.slots.iter().rev().take_while(|(start, _)| *start > slot).count();
+        let place = self.slots.len().saturating_sub(later);
+        let before = place.checked_sub(1).and_then(|before| self.slots.get_mut(before));
+        match before.filter(|(start, _)| *start == slot) {
+            Some((_, used)) => *used = used.checked_add(amount).ok_or(LedgerError::Overflow)?,
+            None if amount != 0 => self.slots.insert(place, (slot, amount)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in how long an answer was.
+    pub(super) fn note_output(&mut self, tokens: u64) {
+        self.outputs.note(tokens);
     }
 
     /// Adds to what was used, in the newest slot that there is if the clock ran back.

@@ -6,8 +6,10 @@
 //! comes for a while, and what a worker that is gone had in hand expires.
 
 use super::entry::{Entry, minute};
-use super::{Answer, Change, Lease, Op, SharedStore, book};
+use super::waiting::{Ended, Waiting};
+use super::{Answer, Change, Lease, NOTHING, Op, SharedStore, book_from, change_with};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// A worker puts aside what so many calls like the one at hand need,
@@ -23,9 +25,11 @@ const FRESH_MINUTES: u32 = 1;
 #[derive(Debug, Default)]
 pub struct InHand {
     /// The counters that the worker's calls came by lately.
-    counters: HashMap<Arc<str>, Kept>,
+    counters: HashMap<Arc<str>, Kept, BuildHasherDefault<Words>>,
     /// Of how many counters something is kept in hand.
     most: usize,
+    /// Ends of calls that are not in their counters yet.
+    waiting: Waiting,
     /// The keys at which another worker went ahead.
     conflicts: Vec<Arc<str>>,
     /// The keys that found no room at once, and how many others went for them or had to share.
@@ -45,6 +49,10 @@ struct Kept {
     taken: i128,
     /// A call came by since the last look.
     in_use: bool,
+    /// The limit was far away, and calls came one after the other, when it was looked at last.
+    busy: bool,
+    /// The place at which ends of calls wait.
+    place: usize,
 }
 
 /// What a write has put aside for later, to be kept once the write stands.
@@ -75,7 +83,7 @@ impl InHand {
 
     /// Admits a call from what is in hand. `None` if the counter has to be asked.
     pub(super) fn take(&mut self, op: &Op, now: i64) -> Option<Answer> {
-        let kept = self.counters.get_mut(&op.key)?;
+        let kept = self.kept(op)?;
         kept.in_use = true;
         let Change::Reserve { amount, .. } = op.change else { return None };
         if !kept.is_for(op, now) {
@@ -117,14 +125,112 @@ impl InHand {
     pub(super) fn keep(&mut self, op: &Op, ahead: Option<Ahead>) {
         let Some(Ahead { lease, usual, taken }) = ahead else { return };
         if self.counters.len() < self.most || self.counters.contains_key(&op.key) {
-            let kept = Kept { op: op.clone(), lease, usual, taken, in_use: true };
-            self.counters.insert(Arc::clone(&op.key), kept);
+            let busy = lease.amount > 0;
+            let kept = Kept { op: op.clone(), lease, usual, taken, in_use: true, busy, place: 0 };
+            match self.kept(op) {
+                Some(known) => *known = Kept { place: known.place, ..kept },
+                None => _ = self.counters.insert(Arc::clone(&op.key), kept),
+            }
+        }
+    }
+
+    /// Whether the end of a call may wait to be written; it does then.
+    pub(super) fn lets_wait(&mut self, op: &Op, now: i64) -> bool {
+        let Change::Settle { lease, actual, output } = op.change else { return false };
+        if op.keeps_below <= 0 || lease.shared {
+            return false;
+        }
+        // Not by `Self::kept`: what waits is borrowed beside it.
+        let Some(kept) = self.counters.get_mut(&op.key).filter(|kept| kept.is_busy_with(op)) else {
+            return false;
+        };
+        // INVARIANT: what stands in the counter is never less than what is used and open: what a call has used beyond its
+        // reservation comes out of what is in hand.
+        let more = actual.saturating_sub(lease.amount).max(0);
+        let Some(rest) = kept.lease.amount.checked_sub(more).filter(|rest| *rest >= 0) else { return false };
+        let Some(ended) = self.waiting.of(op, &mut kept.place, now) else { return false };
+        let mut next = Ended { outputs: Vec::new(), ..*ended };
+        let released =
+            next.release(lease.expires_minute, lease.amount) && next.release(kept.lease.expires_minute, more);
+        let Some(sum) = next.actual.checked_add(actual).filter(|_| released) else { return false };
+        (ended.actual, ended.released) = (sum, next.released);
+        ended.outputs.extend(output);
+        kept.lease.amount = rest;
+        self.waiting.note(kept.place);
+        true
+    }
+
+    /// What waits for this counter.
+    pub(super) fn take_waiting(&mut self, op: &Op) -> Option<Ended> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let place = self.kept(op)?.place;
+        self.waiting.take(op, place)
+    }
+
+    /// Lets it wait again.
+    pub(super) fn put_back(&mut self, op: &Op, ended: Ended) {
+        if let Some(place) = self.kept(op).map(|kept| kept.place) {
+            self.waiting.put_back(op, place, ended);
+        }
+    }
+
+    #[inline(never)]
+    fn kept(&mut self, op: &Op) -> Option<&mut Kept> {
+        self.counters.get_mut(&op.key)
+    }
+
+    /// To be called before anything is done with what waits, see [`Waiting::make_sure`].
+    pub(super) fn make_sure(&mut self, store: &impl SharedStore, now: i64) {
+        self.waiting.make_sure(store, now);
+    }
+
+    /// Writes down what waits, where a worker finds it that outlives this one; what cannot be written down is booked at once.
+    pub(super) fn write_waiting(&mut self, store: &impl SharedStore, now: i64) {
+        match self.waiting.write(store, now) {
+            Ok(None) => {}
+            Ok(Some(note)) => self.book_rows(store, note.rows(), now),
+            Err(_) => {
+                let all = self.waiting.take_all();
+                self.book_rows(store, all, now);
+            }
+        }
+    }
+
+    /// Writes what waits into its counters: asked by tick, and before somebody looks at them.
+    #[inline(never)]
+    pub fn settle_waiting(&mut self, store: &impl SharedStore, now: i64) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.make_sure(store, now);
+        let all = self.waiting.take_all();
+        self.book_rows(store, all, now);
+        self.write_waiting(store, now);
+    }
+
+    /// Books what waited in workers that are gone. Asked by tick; it looks every few seconds.
+    #[inline(never)]
+    pub fn settle_for_others(&mut self, store: &impl SharedStore, now: i64) {
+        for note in self.waiting.left_by_others(store, now) {
+            self.book_rows(store, note.rows(), now);
+        }
+    }
+
+    /// What cannot be written waits on.
+    fn book_rows(&mut self, store: &impl SharedStore, rows: Vec<(Op, Ended)>, now: i64) {
+        for (op, ended) in rows {
+            if change_with(store, self, &op, (NOTHING, Some(&ended)), now).is_err() {
+                self.waiting.wait_again(op, ended, now);
+            }
         }
     }
 
     /// Gives back what no call has come for. Asked now and then, by tick.
     #[inline(never)]
     pub fn give_back(&mut self, store: &impl SharedStore, which: GiveBack, now: i64) {
+        self.settle_waiting(store, now);
         let mut back = Vec::new();
         self.counters.retain(|_, kept| {
             let stays = std::mem::take(&mut kept.in_use) && which == GiveBack::Idle;
@@ -133,12 +239,18 @@ impl InHand {
             }
             stays
         });
-        let _expires_by_itself = book(store, &back, now);
+        let _expires_by_itself = book_from(store, self, &back, now);
     }
 
-    /// Whether there is nothing to give back.
+    /// What is in hand of all counters.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> i128 {
+        self.counters.values().map(|kept| kept.lease.amount).sum()
+    }
+
+    /// Whether there is nothing to give back or to write.
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty()
+        self.counters.is_empty() && self.waiting.is_empty()
     }
 
     pub(super) fn note_conflict(&mut self, op: &Op) {
@@ -176,6 +288,11 @@ impl InHand {
 }
 
 impl Kept {
+    /// Whether calls come one after the other, far from the limit, and nothing was configured anew since.
+    fn is_busy_with(&self, op: &Op) -> bool {
+        self.busy && !self.lease.shared && self.op.window == op.window
+    }
+
     /// Whether a call may be admitted from this: nothing was configured anew since, and the lease is young.
     fn is_for(&self, op: &Op, now: i64) -> bool {
         let limit = |op: &Op| match op.change {
@@ -186,6 +303,29 @@ impl Kept {
         let same = limit(&self.op) == limit(op) && self.op.window == op.window && op.keeps_below > 0;
         // A clock that ran back makes leases that are too young.
         same && self.lease.expires_minute >= fresh && self.lease.expires_minute > minute(now)
+    }
+}
+
+/// Hashes keys eight bytes at a time. There are no random numbers here with which a hash could be made that nobody can foresee; whoever
+/// makes keys collide, of which there are [`InHand::new`]'s at most, has them compared.
+#[derive(Default)]
+struct Words(u64);
+
+impl Hasher for Words {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        self.mix(rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+impl Words {
+    const fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

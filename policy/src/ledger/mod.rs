@@ -13,6 +13,7 @@ mod page;
 mod places;
 mod sketch;
 mod table;
+mod waiting;
 
 pub use entry::Entry;
 pub use in_hand::{GiveBack, InHand};
@@ -26,6 +27,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use table::{Home, fate};
+use waiting::Ended;
 
 /// Which call a reservation belongs to: process, worker and sequence. It prints as `process-worker-sequence` in
 /// lower-case hexadecimal, and that is the record's `tollgate.id`.
@@ -192,6 +194,9 @@ pub enum Change {
     Reset,
 }
 
+/// A change that changes nothing.
+const NOTHING: Change = Change::release(Lease { expires_minute: 0, amount: 0, shared: false });
+
 impl Change {
     /// Gives a reservation back.
     pub const fn release(lease: Lease) -> Self {
@@ -334,6 +339,18 @@ pub fn perform_from(
     ops: &[Op],
     now: i64,
 ) -> Result<Admission, StoreFailure> {
+    hand.make_sure(store, now);
+    let admission = perform_all(store, hand, ops, now);
+    hand.write_waiting(store, now);
+    admission
+}
+
+fn perform_all(
+    store: &impl SharedStore,
+    hand: &mut InHand,
+    ops: &[Op],
+    now: i64,
+) -> Result<Admission, StoreFailure> {
     let mut answers = Vec::with_capacity(ops.len());
     for (index, op) in ops.iter().enumerate() {
         match admit_one(store, hand, op, now) {
@@ -400,13 +417,17 @@ pub fn book(store: &impl SharedStore, ops: &[Op], now: i64) -> Vec<Op> {
     book_from(store, &mut InHand::new(0), ops, now)
 }
 
-/// The same for a worker that counts how often others went ahead of it.
+/// The same for a worker that counts how often others went ahead of it, and may let ends of calls wait.
 #[inline(never)]
 pub fn book_from(store: &impl SharedStore, hand: &mut InHand, ops: &[Op], now: i64) -> Vec<Op> {
-    ops.iter().filter(|op| change_one(store, hand, op, op.change, now).is_err()).cloned().collect()
+    hand.make_sure(store, now);
+    let fails = |op: &&Op| !hand.lets_wait(op, now) && change_one(store, hand, op, op.change, now).is_err();
+    let lost = ops.iter().filter(fails).cloned().collect();
+    hand.write_waiting(store, now);
+    lost
 }
 
-#[inline(never)]
+/// Changes a counter, and takes along what waits for it.
 fn change_one(
     store: &impl SharedStore,
     hand: &mut InHand,
@@ -414,11 +435,39 @@ fn change_one(
     change: Change,
     now: i64,
 ) -> Result<Answer, StoreFailure> {
+    // What waits is never about the counter that values without room of their own share.
+    let ended = if change.is_shared() { None } else { hand.take_waiting(op) };
+    let changed = change_with(store, hand, op, (change, ended.as_ref()), now);
+    let stands = matches!(changed, Ok((_, Stands::Yes)));
+    if let Some(ended) = ended.filter(|_| !stands) {
+        hand.put_back(op, ended);
+    }
+    changed.map(|(answer, _)| answer)
+}
+
+/// Whether a counter was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Yes,
+    No,
+}
+
+#[inline(never)]
+fn change_with(
+    store: &impl SharedStore,
+    hand: &mut InHand,
+    op: &Op,
+    (change, ended): (Change, Option<&Ended>),
+    now: i64,
+) -> Result<(Answer, Stands), StoreFailure> {
     let mut home = if change.is_shared() { shared(op) } else { Home::of(op) };
     for _ in 0..MAX_CONFLICTS {
         let mut read = home.read(store)?;
         // Bytes that cannot be read were written by another version under the same key: start afresh.
-        let entry = read.entry(&home).unwrap_or_default();
+        let mut entry = read.entry(&home).unwrap_or_default();
+        if let Some(ended) = ended {
+            entry = entry.absorb(ended).map_err(|_| StoreFailure)?;
+        }
         let (mut next, mut answer) = entry.apply(op.window, change, now).map_err(|_| StoreFailure)?;
         let refused = matches!(answer, Answer::Refused { .. });
         if refused && next.has_room_but_for_leases(change) {
@@ -426,7 +475,7 @@ fn change_one(
         }
         // Whoever was refused once must not make room for others and come back with nothing used.
         if refused && read.stays(&home) {
-            return Ok(answer);
+            return Ok((answer, Stands::No));
         }
         let ahead = match &mut answer {
             Answer::Reserved { lease, .. } => {
@@ -450,7 +499,7 @@ fn change_one(
         }
         if home.swap(store, &read)? == Swap::Done {
             hand.keep(op, ahead);
-            return Ok(answer);
+            return Ok((answer, Stands::Yes));
         }
         hand.note_conflict(op);
     }
