@@ -2,7 +2,7 @@
 //!
 //! Not the SDK's wrappers: those panic on every status that they do not list and on text that is not UTF-8, and
 //! clients can provoke both; and they know only two of the ways in which a callback can hold a stream.
-#![expect(unsafe_code, reason = "the ABI is raw pointers; every other file of this room is safe")]
+#![expect(unsafe_code, reason = "the ABI is raw pointers; only the allocator is not safe either")]
 
 use crate::vm;
 

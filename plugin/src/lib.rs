@@ -6,6 +6,7 @@
 mod abi;
 mod alerts;
 mod feeds;
+mod heap;
 mod host;
 mod numbers;
 mod remote;
