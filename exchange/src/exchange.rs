@@ -83,7 +83,7 @@ pub struct Exchange {
     pub(crate) phase: Phase,
     /// Kept while the body, which was not read yet, may still decide tags.
     pub(crate) head: Option<Box<Head>>,
-    /// Reads the held body ahead of `reader`, which only sees it when the request is let go.
+    /// Reads the held body ahead of `reader`, whose place it takes if the body then goes on as it came.
     pub(crate) probe: Option<RequestReader>,
     pub(crate) batches: std::vec::IntoIter<Batch>,
     pub(crate) injection: Injection,
@@ -192,14 +192,13 @@ impl Exchange {
         }
         self.phase = Phase::Holding;
         self.watch_body();
-        self.probe =
-            Some(RequestReader::with_pointers(&self.target.call, Injection::Off, &self.rules.pointers));
+        self.probe = Some(request_reader(&self.rules, &self.target.call, self.injection));
         Step::NeedBody
     }
 
     /// A rule needs a body that cannot be held. If the configuration does not say what then, the call passes, unless it may lack a tag
     /// without which none is to pass: whoever hides its body must not get around that.
-    fn unheld(&mut self) -> Step {
+    pub(crate) fn unheld(&mut self) -> Step {
         self.errors.push("limit");
         match self.plan.limits.on_large_body() {
             Some(Otherwise::Pass) => self.admit(),
@@ -226,7 +225,7 @@ impl Exchange {
     }
 
     /// Whether the end of a held body has to be waited for, although what it asks for is known: it may be changed.
-    fn may_be_rewritten(&self) -> bool {
+    pub(crate) fn may_be_rewritten(&self) -> bool {
         let rules = &self.rules;
         let quota = |quota: &QuotaRule| quota.steps.rewrites() || quota.bounds_output();
         rules.quotas.iter().any(quota)
@@ -305,31 +304,6 @@ impl Exchange {
         rule.and_then(|rule| self.rules.quotas.get(rule)).is_some_and(|rule| rule.store != StoreRef::Local)
     }
 
-    /// Reads what arrived of a held body. It says what to do next once the body's JSON is complete.
-    pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
-        let may_be_rewritten = self.may_be_rewritten();
-        self.watch_piece(fresh);
-        let probe = self.probe.as_mut()?;
-        let _unchanged = probe.feed(fresh, end);
-        // Not at the first sight of a model: the last of several is the one that counts upstream.
-        let decided = (!probe.wants_more() && !may_be_rewritten) || end == End::Last;
-        self.plan.held = self.plan.held.saturating_add(u64::try_from(fresh.len()).unwrap_or(u64::MAX));
-        if !decided && self.plan.held > self.plan.limits.most_held_bytes() {
-            return Some(self.unheld());
-        }
-        decided.then(|| {
-            self.plan.whole = end == End::Last && self.holds_headers();
-            if end == End::Last {
-                self.plan.length.get_or_insert(self.plan.held);
-            }
-            self.resolve_body_tags();
-            match self.without_required_tag() {
-                Some(refusal) => self.refuse(refusal),
-                None => self.admit(),
-            }
-        })
-    }
-
     /// Decides about a request whose body or whose store's answer does not come, and counts it.
     pub fn give_up_waiting(&mut self) -> Step {
         match self.phase {
@@ -339,34 +313,13 @@ impl Exchange {
         }
     }
 
-    /// The whole body that was held, and perhaps changed, on its way upstream; `Some` replaces it.
-    pub fn release_body(&mut self, held: &[u8], end: End) -> Option<Vec<u8>> {
-        self.probe = None;
-        self.outline(held);
-        self.reader.feed(held, end)
-    }
-
     /// Takes back that the body may grow: the host would not raise its announced length.
     pub fn forgo_injection(&mut self) {
         self.injection = Injection::Off;
         self.reader = request_reader(&self.rules, &self.target.call, Injection::Off);
-    }
-
-    /// Whether the request's body still has to be read.
-    pub fn wants_request(&self) -> bool {
-        self.reader.wants_more() || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more())
-    }
-
-    /// A piece of the request's body on its way upstream; `Some` replaces it.
-    pub fn request_body(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
-        self.outline(chunk);
-        self.reader.feed(chunk, end)
-    }
-
-    fn outline(&mut self, chunk: &[u8]) {
-        if let Some(outline) = &mut self.plan.outline {
-            outline.feed(chunk);
-        }
+        // Nothing of a held body has come yet.
+        self.probe =
+            self.probe.take().map(|_| request_reader(&self.rules, &self.target.call, Injection::Off));
     }
 
     /// The response's head. The edits are for the client's eyes.

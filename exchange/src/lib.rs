@@ -23,6 +23,7 @@ mod guards;
 mod head;
 mod inventory;
 mod outbox;
+mod passing;
 mod plan;
 mod refresh;
 mod reply;
@@ -62,7 +63,7 @@ pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admissi
 /// Prices that have arrived, as [`Feed`] hands them on.
 pub use tollgate_pricing::Refreshed;
 /// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.
-pub use tollgate_wire::PrintKey;
+pub use tollgate_wire::{BodyChange, PrintKey};
 pub use usage::{UsageBatch, Window};
 pub use usual::seen_here;
 pub use waste::Wastes;

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub length: Option<u64>,
     /// The bytes that have come of a body that is held.
     pub held: u64,
+    /// White space that goes behind a held body, so that it gets the length that was announced.
+    pub behind: &'static [u8],
     /// A signature covers the request: it may not be changed.
     pub signed: bool,
     /// The whole body is held, and the headers with it.

@@ -406,7 +406,7 @@ fn the_injected_usage_is_asked_for_read_and_taken_out_again() {
         begin("{}", &head(CHAT, &[("content-length", "40"), ("accept-encoding", "gzip, br")]));
     assert!(edits.contains(&HeaderEdit::Set("accept-encoding", "identity".to_owned())));
     let request = br#"{"model":"gpt-4o-mini","stream":true  }  "#;
-    let sent = exchange.request_body(&request[..40], End::Last).unwrap();
+    let sent = exchange.request_body(&request[..40], End::Last).of(&request[..40]).unwrap();
     assert_eq!(sent.len(), 40 + 64);
     let json: serde_json::Value = serde_json::from_slice(&sent).unwrap();
     assert_eq!(json["stream_options"]["include_usage"], true);

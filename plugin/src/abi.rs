@@ -232,6 +232,12 @@ pub fn set_buffer(kind: Buffer, size: usize, with: &[u8]) -> HostResult<()> {
     check(unsafe { sys::proxy_set_buffer_bytes(kind as u32, 0, size, with.as_ptr(), with.len()) })
 }
 
+/// Adds to the end of a buffer that holds `size` bytes.
+pub fn append_buffer(kind: Buffer, size: usize, more: &[u8]) -> HostResult<()> {
+    // SAFETY: pointer and length are of one live slice.
+    check(unsafe { sys::proxy_set_buffer_bytes(kind as u32, size, 0, more.as_ptr(), more.len()) })
+}
+
 /// All headers of a map, serialised.
 pub fn headers(map: Map) -> HostResult<Vec<u8>> {
     // SAFETY: the host writes a pointer and a size.

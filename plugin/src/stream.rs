@@ -5,8 +5,8 @@ use crate::host;
 use crate::remote::remember;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
-    Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, LocalReply, Metered, Outbox, Settlement, Start,
-    Step, admission_call, first_time,
+    Aids, AnsweredBy, BodyChange, Exchange, Finish, Head, HeaderPairs, LocalReply, Metered, Outbox,
+    Settlement, Start, Step, admission_call, first_time,
 };
 use tollgate_policy::{StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
@@ -203,16 +203,21 @@ impl Stream {
         let Some(held) = self.held.take() else { return };
         let _the_call_matters_more = host::edit_headers(Map::Request, &self.exchange.passing_edits());
         if held.seen > 0 || held.ended {
-            let body = read(Buffer::Request, 0, held.seen);
-            let changed = self.rewritten(&body, end(held.ended));
-            let released = self.exchange.release_body(changed.as_deref().unwrap_or(&body), end(held.ended));
-            if let Some(replaced) = released.or(changed) {
-                let _unchanged_then = abi::set_buffer(Buffer::Request, held.seen, &replaced);
-            }
+            let seen = self.exchange.release_seen(held.seen, end(held.ended));
+            let change = seen.unwrap_or_else(|| self.reread(held));
+            apply(change, held.seen);
         }
         if release == Release::Call {
             let _ends_by_time_out_then = abi::continue_request();
         }
+    }
+
+    /// What becomes of a held body that has to be looked at again.
+    fn reread(&mut self, held: Held) -> BodyChange {
+        let body = read(Buffer::Request, 0, held.seen);
+        let changed = self.rewritten(&body, end(held.ended));
+        let released = self.exchange.release_body(changed.as_deref().unwrap_or(&body), end(held.ended));
+        released.after(changed)
     }
 
     /// The body as rules want it changed, once its headers say so. `None` if it goes on as it came.
@@ -230,9 +235,7 @@ impl Stream {
             return;
         }
         let body = read(Buffer::Request, 0, size);
-        if let Some(replaced) = self.exchange.request_body(&body, end(ends)) {
-            let _unchanged_then = abi::set_buffer(Buffer::Request, size, &replaced);
-        }
+        apply(self.exchange.request_body(&body, end(ends)), size);
     }
 
     /// The request ends with trailers: no more body comes.
@@ -393,6 +396,15 @@ fn client_left() -> bool {
     const LEFT: [&[u8]; 3] = [b"downstream_remote_", b"http2.remote_", b"http3.remote_"];
     let details = abi::property(&["response", "code_details"]).unwrap_or_default();
     LEFT.iter().any(|detail| details.starts_with(detail))
+}
+
+/// Changes a piece of a request's body that has `size` bytes.
+fn apply(change: BodyChange, size: usize) {
+    let _unchanged_then = match change {
+        BodyChange::Nothing => Ok(()),
+        BodyChange::Behind(more) => abi::append_buffer(Buffer::Request, size, more),
+        BodyChange::Instead(bytes) => abi::set_buffer(Buffer::Request, size, &bytes),
+    };
 }
 
 fn read(buffer: Buffer, start: usize, size: usize) -> Vec<u8> {

@@ -36,7 +36,9 @@ pub use inflate::DecoderMemory;
 pub use pointer::{PointerError, Pointers};
 pub use providers::is_provider;
 pub use report::{Part, Problem, Problems, Reported, Source};
-pub use request::{INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable};
+pub use request::{
+    BodyChange, INJECTION_ROOM, Injection, RequestFacts, RequestReader, Rewrite, Unrewritable,
+};
 pub use response::{Ended, ResponseHead, ResponseReader};
 pub use turns::{Beginning, Outline, OutlineReader, PrintKey, Turn, TurnReader};
 pub use usage::ReportedUsage;

@@ -1,5 +1,6 @@
 //! Reads a request's body as it passes, and adds `stream_options.include_usage` on the way.
 
+mod change;
 mod edits;
 mod form;
 mod json;
@@ -7,6 +8,7 @@ mod rewrite;
 
 use std::fmt;
 
+pub use change::BodyChange;
 pub use rewrite::{Rewrite, Unrewritable};
 
 use form::FormReader;
@@ -142,6 +144,11 @@ impl RequestReader {
 
     /// Takes the next bytes. `Some` is what must go on in their place.
     pub fn feed(&mut self, chunk: &[u8], end: End) -> Option<Vec<u8>> {
+        self.pass(chunk, end).of(chunk)
+    }
+
+    /// Takes the next bytes, and says what must become of them. Bytes that go on are never copied.
+    pub fn pass(&mut self, chunk: &[u8], end: End) -> BodyChange {
         if let Some(texts) = &mut self.texts {
             texts.feed(chunk);
         }
@@ -155,35 +162,34 @@ impl RequestReader {
         };
         self.came = self.came.saturating_add(length(chunk));
         self.went = self.went.saturating_add(length(changed.as_deref().unwrap_or(chunk)));
-        self.fill_up(chunk, changed)
+        self.fill_up(changed.map_or(BodyChange::Nothing, BodyChange::Instead))
     }
 
     /// Adds white space once all announced bytes have come, so that the raised length is met.
-    fn fill_up(&mut self, chunk: &[u8], changed: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        let Injection::Length(announced) = self.injection else { return changed };
+    fn fill_up(&mut self, change: BodyChange) -> BodyChange {
+        let Injection::Length(announced) = self.injection else { return change };
         if self.padded || self.came < announced {
-            return changed;
+            return change;
         }
         self.padded = true;
         let promised = self.came.saturating_add(INJECTION_ROOM);
         let missing = promised.checked_sub(self.went).and_then(|missing| usize::try_from(missing).ok());
-        let went = changed.as_deref().unwrap_or(chunk);
-        let length = went.len().saturating_add(missing.unwrap_or_default());
-        let mut bytes = Vec::with_capacity(length);
-        bytes.extend_from_slice(went);
-        bytes.resize(length, b' ');
-        Some(bytes)
+        change.fill_up(missing.unwrap_or_default())
     }
 
     /// Whether later bytes still matter; if not, they need not be fed.
     pub fn wants_more(&self) -> bool {
         let fills = matches!(self.injection, Injection::Length(_)) && !self.padded;
-        fills
-            || match &self.body {
-                Body::Json(reader) => reader.wants_more(),
-                Body::Form(reader) => reader.wants_more(),
-                Body::Closed => false,
-            }
+        fills || self.learns_more()
+    }
+
+    /// Whether later bytes may still say something.
+    pub fn learns_more(&self) -> bool {
+        match &self.body {
+            Body::Json(reader) => reader.wants_more(),
+            Body::Form(reader) => reader.wants_more(),
+            Body::Closed => false,
+        }
     }
 
     /// What is known so far.
