@@ -4,6 +4,7 @@
 //! possible. What no path leads into is skipped at the speed of `memchr`, without a stack: nesting there
 //! is only counted. Memory is the depth of the longest path plus one captured value, up to a cap.
 
+pub(crate) mod blocks;
 mod skip;
 mod table;
 mod wants;

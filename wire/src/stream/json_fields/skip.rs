@@ -2,6 +2,8 @@
 
 use memchr::{memchr2, memchr3};
 
+use super::blocks::{self, BLOCK, Passed};
+
 /// Where in a skipped value the scanner stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
@@ -70,22 +72,79 @@ fn pass_text(rest: &[u8], escaped: Escaped) -> (Option<Skip>, usize) {
 
 /// How many bytes there are up to and with the closing quote, or how the string goes on after them.
 fn string_end(rest: &[u8], escaped: Escaped) -> Result<usize, Escaped> {
-    let mut at = usize::from(escaped == Escaped::Yes);
-    while let Some(tail) = rest.get(at..) {
+    let (mut at, mut escaped) = (0_usize, escaped);
+    loop {
+        if escaped == Escaped::Yes {
+            at = at.saturating_add(1);
+        }
+        let Some(tail) = rest.get(at..) else { return Err(escaped) };
         let Some(found) = memchr2(b'"', b'\\', tail) else { return Err(Escaped::No) };
-        at = at.saturating_add(found).saturating_add(1);
+        at = at.saturating_add(found);
         if tail.get(found) == Some(&b'"') {
-            return Ok(at);
+            return Ok(at.saturating_add(1));
         }
-        if at == rest.len() {
-            return Err(Escaped::Yes);
+        match pass_escapes(rest, at) {
+            Ok(end) => return Ok(end),
+            Err(goes_on) => (at, escaped) = goes_on,
         }
-        at = at.saturating_add(1);
     }
-    Err(Escaped::No)
+}
+
+/// Passes over a string from a backslash on, as long as escapes follow each other closely. `Err` is where and how the string goes on.
+fn pass_escapes(rest: &[u8], from: usize) -> Result<usize, (usize, Escaped)> {
+    let (mut at, mut escaped) = (from, Escaped::No);
+    while let Some(block) = rest.get(at..).and_then(<[u8]>::first_chunk) {
+        match blocks::text(block, escaped) {
+            Passed::Ends(passed) => return Ok(at.saturating_add(passed)),
+            Passed::Goes(_, last) => escaped = last.unwrap_or(Escaped::No),
+            Passed::Plain | Passed::Odd => break,
+        }
+        at = at.saturating_add(BLOCK);
+    }
+    // In the last few bytes they are passed one by one.
+    if at == from { Err((from.saturating_add(1), Escaped::Yes)) } else { Err((at, escaped)) }
 }
 
 fn pass_nested(
+    rest: &[u8],
+    open: u8,
+    close: u8,
+    mut depth: u64,
+    mut text: Option<Escaped>,
+) -> (Option<Skip>, usize) {
+    let mut at = 0_usize;
+    while let Some(block) = rest.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        let next = at.saturating_add(BLOCK);
+        match blocks::nested(block, [open, close], depth, text) {
+            Passed::Ends(passed) => return (None, at.saturating_add(passed)),
+            Passed::Goes(deep, inside) => (at, depth, text) = (next, deep, inside),
+            Passed::Plain => {
+                at = next.saturating_add(plain(rest.get(next..).unwrap_or_default(), open, close, text))
+            }
+            Passed::Odd => match pass_marks(block, open, close, depth, text) {
+                (None, passed) => return (None, at.saturating_add(passed)),
+                (Some(Skip::Nested { depth: deep, text: inside, .. }), _) => {
+                    (at, depth, text) = (next, deep, inside)
+                }
+                (Some(_), _) => at = next,
+            },
+        }
+    }
+    let (skip, passed) = pass_marks(rest.get(at..).unwrap_or_default(), open, close, depth, text);
+    (skip, at.saturating_add(passed))
+}
+
+/// How many bytes follow in which nothing counts: to the next quote or backslash in a string, else to the next quote or bracket.
+fn plain(rest: &[u8], open: u8, close: u8, text: Option<Escaped>) -> usize {
+    let next = match text {
+        Some(_) => memchr2(b'"', b'\\', rest),
+        None => memchr3(b'"', open, close, rest),
+    };
+    next.unwrap_or(rest.len())
+}
+
+/// Passes over a nested value from one quote or bracket to the next.
+fn pass_marks(
     rest: &[u8],
     open: u8,
     close: u8,
@@ -129,3 +188,76 @@ fn mark(tail: &[u8], open: u8, close: u8) -> Option<usize> {
 }
 
 const NEAR: usize = 6;
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bytes of strings and brackets, most of them such as matter here, in rows and alone.
+    fn texts() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => prop::sample::select(vec!["\"", "\\", "\\\\", "\\\"", "[", "]", "{", "}", "\"a\",", "\\u00e9", "[{\"x\":\"]\"}]"])
+                .prop_map(|piece| piece.as_bytes().to_vec()),
+            2 => (0_usize..150).prop_map(|length| vec![b'x'; length]),
+            1 => (0_usize..70).prop_map(|length| vec![b'\\'; length]),
+            1 => prop::collection::vec(any::<u8>(), 0..20),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Passes over a string as the standard has it (RFC 8259, section 7): byte by byte.
+    fn string_bytewise(rest: &[u8], escaped: Escaped) -> Result<usize, Escaped> {
+        let mut escaped = escaped;
+        for (at, byte) in rest.iter().enumerate() {
+            escaped = match (escaped, byte) {
+                (Escaped::No, b'"') => return Ok(at + 1),
+                (Escaped::No, b'\\') => Escaped::Yes,
+                _ => Escaped::No,
+            };
+        }
+        Err(escaped)
+    }
+
+    /// The same for what has brackets: a backslash counts in strings alone.
+    fn nested_bytewise(rest: &[u8], mut depth: u64, mut text: Option<Escaped>) -> (Option<Skip>, usize) {
+        let mut at = 0;
+        while let Some(byte) = rest.get(at) {
+            if let Some(escaped) = text {
+                match string_bytewise(&rest[at..], escaped) {
+                    Ok(passed) => (at, text) = (at + passed, None),
+                    Err(escaped) => (at, text) = (rest.len(), Some(escaped)),
+                }
+                continue;
+            }
+            at += 1;
+            match byte {
+                b'"' => text = Some(Escaped::No),
+                b'[' => depth += 1,
+                b']' if depth == 1 => return (None, at),
+                b']' => depth -= 1,
+                _ => {}
+            }
+        }
+        (Some(Skip::Nested { open: b'[', close: b']', depth, text }), rest.len())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn strings_end_where_they_end_byte_by_byte(text in texts(), escaped: bool) {
+            let escaped = if escaped { Escaped::Yes } else { Escaped::No };
+            prop_assert_eq!(string_end(&text, escaped), string_bytewise(&text, escaped));
+        }
+
+        #[test]
+        fn brackets_end_where_they_end_byte_by_byte(text in texts(), depth in 1_u64..9, inside in 0..3) {
+            let state = [None, Some(Escaped::No), Some(Escaped::Yes)][inside as usize];
+            let expected = nested_bytewise(&text, depth, state);
+            prop_assert_eq!(pass_nested(&text, b'[', b']', depth, state), expected);
+            prop_assert_eq!(pass_marks(&text, b'[', b']', depth, state), expected);
+        }
+    }
+}
