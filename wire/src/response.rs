@@ -4,6 +4,7 @@ mod cutter;
 mod events;
 mod frames;
 mod json;
+mod markers;
 
 use std::fmt;
 

@@ -190,6 +190,66 @@ fn keys_stand_once(text: &str) -> bool {
     times("\"stream_options\"") <= 1 && times("\"include_usage\"") <= 1
 }
 
+/// A response is read alike in one piece, in these, and byte by byte, where no event is ever seen whole.
+fn same_in_any_cut(body: &[u8], cuts: &[usize], which: usize, injected: bool) -> Result<(), TestCaseError> {
+    let call = call(CALLS[which], "application/json");
+    let facts = RequestFacts { stream: Some(true), injected, ..RequestFacts::default() };
+    for ended in [Ended::Complete, Ended::Cut] {
+        let whole = respond(&call, &facts, &[body], ended);
+        let bytewise: Vec<&[u8]> = body.chunks(1).collect();
+        for parts in [chunks(body, cuts), bytewise] {
+            let again = respond(&call, &facts, &parts, ended);
+            prop_assert_eq!(&again.1, &whole.1);
+            if ended == Ended::Complete {
+                prop_assert_eq!(String::from_utf8_lossy(&again.0), String::from_utf8_lossy(&whole.0));
+            }
+        }
+        if !injected {
+            prop_assert_eq!(&whole.0, body);
+        }
+    }
+    Ok(())
+}
+
+/// Streams past their first events, with keys that matter in all the ways in which they may stand there and not matter.
+fn bursts() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 30] = [
+        "data: {\"id\":\"a\",\"choices\":[{\"delta\":{\"content\":\"usage\"},\"finish_reason\":null}],\"usage\":null}\n\n",
+        "data: {\"id\":\"a\",\"choices\":[{\"delta\":{},\"finish_reason\" : null }]}\r\n\r\n",
+        "event: content_block_delta\ndata: {\"delta\":{\"text\":\"\\\"usage\\\":1\"}}\n\n",
+        "event: message_delta\r\ndata: {\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":9}}\r\n\r\n",
+        "data: {\"usage\":\ndata: {\"prompt_tokens\":5}}\n\n",
+        "data: {\"usage\"\ndata: :{\"prompt_tokens\":6}}\n\n",
+        "data: {\"usage\":\ndata: null}\n\n",
+        "data: {\"usage\":\n\nnull}\n\n",
+        "data: {\"usage\" :\t{\"prompt_tokens\":1,\"input_tokens\":2}}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\n",
+        "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\r\r",
+        "data: {\"error\":{\"message\":\"m\"}}\n\n",
+        "data: {\"error\":null}\n\n",
+        "data: {\"response\":{\"status\":\"completed\",\"usage\":{\"input_tokens\":4,\"output_tokens\":2}}}\n\n",
+        "data: {\"usageMetadata\":{\"promptTokenCount\":1}}\n\n",
+        "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n",
+        "data: {\"us\\u0061ge\":{\"prompt_tokens\":9}}\n\n",
+        "data: [DONE]\n\n",
+        "data: {\"usage\":nul",
+        "\"usage\"",
+        "\"usage\":{}",
+        ": ping\n\n",
+        "id: 7\n",
+        "data\n",
+        "\n",
+        "\r",
+        "\r\n",
+        "\u{feff}",
+        "data: {\"text\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n\n",
+        "data: {\"text\":\"\\\\\"}\n\n",
+    ];
+    let plain = "data: {\"id\":\"a\",\"model\":\"m\",\"choices\":[{\"delta\":{}}]}\n\n";
+    (7_usize..10, prop::collection::vec(prop::sample::select(&PIECES[..]), 0..16))
+        .prop_map(move |(before, pieces)| [plain.repeat(before), pieces.concat()].concat().into_bytes())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -197,22 +257,14 @@ proptest! {
     fn any_cut_of_any_response_gives_the_same_report(
         body in bodies(), cuts in places(), which in 0..CALLS.len(), injected: bool
     ) {
-        let call = call(CALLS[which], "application/json");
-        let facts = RequestFacts { stream: Some(true), injected, ..RequestFacts::default() };
-        for ended in [Ended::Complete, Ended::Cut] {
-            let whole = respond(&call, &facts, &[&body], ended);
-            let bytewise: Vec<&[u8]> = body.chunks(1).collect();
-            for parts in [chunks(&body, &cuts), bytewise] {
-                let again = respond(&call, &facts, &parts, ended);
-                prop_assert_eq!(&again.1, &whole.1);
-                if ended == Ended::Complete {
-                    prop_assert_eq!(String::from_utf8_lossy(&again.0), String::from_utf8_lossy(&whole.0));
-                }
-            }
-            if !injected {
-                prop_assert_eq!(&whole.0, &body);
-            }
-        }
+        same_in_any_cut(&body, &cuts, which, injected)?;
+    }
+
+    #[test]
+    fn events_that_are_passed_over_together_are_none_that_matter(
+        body in bursts(), cuts in places(), which in 0..CALLS.len(), injected: bool
+    ) {
+        same_in_any_cut(&body, &cuts, which, injected)?;
     }
 
     #[test]

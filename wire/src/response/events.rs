@@ -1,13 +1,12 @@
 //! Reads the events of a stream: most are passed over unparsed.
 
-use memchr::memmem;
-
 use super::cutter::{Cutter, Fate};
+use super::markers::{Markers, whole_events};
 use crate::draft::Draft;
 use crate::field::Role;
 use crate::finds::Finds;
 use crate::report::Problem;
-use crate::stream::json_fields::{Root, Scanner, Want, Wants};
+use crate::stream::json_fields::{Root, Scanner, Wants};
 use crate::stream::sse::{Events, Sse};
 
 /// In the first events, model and id are looked for; later ones are read only if they are decisive.
@@ -21,7 +20,7 @@ pub(super) struct EventReader {
     sse: Sse,
     scanner: Scanner,
     finds: Finds,
-    markers: Vec<memmem::Finder<'static>>,
+    markers: Markers,
     /// So many bytes of `[DONE]` stand at the beginning of the open event.
     done: Option<usize>,
     events: u64,
@@ -30,7 +29,7 @@ pub(super) struct EventReader {
 
 impl EventReader {
     pub(super) fn new(wants: Wants) -> Self {
-        let markers = markers(&wants);
+        let markers = Markers::new(&wants);
         Self {
             sse: Sse::default(),
             // Events are chosen by keys as they usually stand; a key in escapes must count in no cut.
@@ -79,7 +78,7 @@ impl EventReader {
     /// Ends an event that was left open.
     pub(super) fn end(&mut self, draft: &mut Draft) {
         let mut sse = std::mem::take(&mut self.sse);
-        sse.finish(&mut Reading { reader: self, draft, chunk: &[] });
+        sse.finish(&mut Reading { reader: self, draft, chunk: &[], searched: 0 });
         self.sse = sse;
     }
 
@@ -91,7 +90,7 @@ impl EventReader {
 
     fn read(&mut self, chunk: &[u8], draft: &mut Draft) {
         let mut sse = std::mem::take(&mut self.sse);
-        sse.feed(chunk, &mut Reading { reader: self, draft, chunk });
+        sse.feed(chunk, &mut Reading { reader: self, draft, chunk, searched: 0 });
         self.sse = sse;
     }
 
@@ -146,14 +145,33 @@ struct Reading<'a> {
     reader: &'a mut EventReader,
     draft: &'a mut Draft,
     chunk: &'a [u8],
+    /// Up to here a search for markers tells nothing new.
+    searched: usize,
 }
 
 impl Events for Reading<'_> {
+    /// Past the first events only decisive ones matter. In a burst nearly all come together, and where no marker stands in them none of
+    /// them is: then they are not even told apart.
+    fn quiet(&mut self, rest: &[u8]) -> usize {
+        let at = self.chunk.len().saturating_sub(rest.len());
+        if self.reader.events < PREAMBLE || at < self.searched {
+            return 0;
+        }
+        let marker = self.reader.markers.find(rest);
+        let searched = marker.map_or(rest.len(), |marker| marker.saturating_add(1));
+        self.searched = at.saturating_add(searched);
+        let quiet = whole_events(rest.get(..searched).unwrap_or_default());
+        if quiet > 0 {
+            self.reader.settle(self.chunk, at.saturating_add(quiet), Fate::Keep);
+        }
+        quiet
+    }
+
     fn whole(&mut self, data: &[u8], after: usize) {
         let reader = &mut *self.reader;
         let mut fate = Fate::Keep;
         if data != DONE {
-            if reader.in_preamble(self.draft) || reader.markers.iter().any(|marker| tells(marker, data)) {
+            if reader.in_preamble(self.draft) || reader.markers.find(data).is_some() {
                 reader.scanner.feed(data, &mut reader.finds);
                 fate = reader.judge(self.draft);
             } else {
@@ -206,29 +224,4 @@ impl Events for Reading<'_> {
             cutter.settle_newline(self.chunk, after);
         }
     }
-}
-
-/// The keys that make an event decisive, in quotes.
-fn markers(wants: &Wants) -> Vec<memmem::Finder<'static>> {
-    let decisive = wants.iter().filter(|want| want.role.is_decisive());
-    let last = |want: &'_ Want| want.path.keys().filter(|key| *key != "*").last().map(str::to_owned);
-    let mut keys: Vec<String> = decisive.filter_map(last).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let quoted = keys.into_iter().map(|key| format!("\"{key}\""));
-    quoted.map(|key| memmem::Finder::new(key.as_bytes()).into_owned()).collect()
-}
-
-/// Whether the key stands there with a value other than null.
-fn tells(marker: &memmem::Finder<'_>, data: &[u8]) -> bool {
-    let mut rest = data;
-    while let Some(at) = marker.find(rest) {
-        let after = at.saturating_add(marker.needle().len());
-        rest = rest.get(after..).unwrap_or_default();
-        let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
-        if value.is_some_and(|value| !value.starts_with(b"null")) {
-            return true;
-        }
-    }
-    false
 }

@@ -10,6 +10,10 @@ const DATA: &[u8] = b"data";
 
 /// Takes the events. `after` is the place in the chunk that is being fed just after what is told.
 pub(crate) trait Events {
+    /// How many bytes of `rest`, which begins between two events, are whole events of which nothing needs to be told.
+    fn quiet(&mut self, _rest: &[u8]) -> usize {
+        0
+    }
     /// An event of one line lies whole in the chunk.
     fn whole(&mut self, data: &[u8], after: usize);
     /// A part of an event's data that is not known whole; lines are joined by a newline.
@@ -53,7 +57,8 @@ impl Sse {
     pub(crate) fn feed(&mut self, chunk: &[u8], events: &mut impl Events) {
         let mut rest = chunk;
         while let Some(byte) = rest.first() {
-            let read = self.step(*byte, rest, chunk.len(), events);
+            let quiet = if self.is_clear() { events.quiet(rest) } else { 0 };
+            let read = if quiet > 0 { quiet } else { self.step(*byte, rest, chunk.len(), events) };
             rest = rest.get(read..).unwrap_or_default();
         }
     }
@@ -69,6 +74,11 @@ impl Sse {
     /// Whether the stream stands between two events.
     pub(crate) fn is_between(&self) -> bool {
         self.line == Line::Start && !self.in_event
+    }
+
+    /// Whether the stream stands between two events, and nothing of what came before belongs to what comes.
+    fn is_clear(&self) -> bool {
+        self.is_between() && !self.after_return && self.mark == BYTE_ORDER_MARK.len()
     }
 
     /// Takes at least one byte, and returns how many.

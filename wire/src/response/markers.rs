@@ -1,0 +1,156 @@
+//! Tells from an event's bytes alone whether it may matter, before anything is taken apart.
+
+use memchr::memrchr;
+
+use crate::stream::json_fields::Wants;
+use crate::stream::json_fields::blocks::{BLOCK, Places, first, places_of};
+
+/// Keys begin with one of so many bytes, or events are not told apart by them.
+const LETTERS: usize = 4;
+
+/// The keys that make an event decisive.
+///
+/// They are looked for together, 64 bytes at a time: a quote with one of their first letters behind it is rare, so that hardly ever a key
+/// is compared.
+#[derive(Debug)]
+pub(super) struct Markers {
+    wants: Wants,
+    keys: Vec<Key>,
+    letters: Letters,
+}
+
+/// Where a key stands among the wants.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    letter: u8,
+    want: usize,
+    segment: usize,
+}
+
+/// What the keys begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Letters {
+    /// There are no keys.
+    None,
+    /// One of these; the last one may stand there several times.
+    These([u8; LETTERS]),
+    /// More different ones.
+    Many,
+}
+
+impl Markers {
+    pub(super) fn new(wants: &Wants) -> Self {
+        let mut found = Self { wants: wants.clone(), keys: Vec::with_capacity(8), letters: Letters::None };
+        for (want, wanted) in wants.iter().enumerate().filter(|(_, wanted)| wanted.role.is_decisive()) {
+            let Some((segment, key)) = wanted.path.keys().enumerate().filter(|(_, key)| *key != "*").last()
+            else {
+                continue;
+            };
+            // Behind an empty key's quote stands the next one.
+            let letter = key.bytes().next().unwrap_or(b'"');
+            found.letters = found.letters.with(letter);
+            if !found.keys.iter().any(|known| found.text(known) == Some(key)) {
+                found.keys.push(Key { letter, want, segment });
+            }
+        }
+        found
+    }
+
+    fn text(&self, key: &Key) -> Option<&str> {
+        self.wants.get(key.want)?.path.key(key.segment)
+    }
+
+    /// Where the first of the keys stands with a value other than null. It may be told of one that only looks like that, but none is
+    /// missed that the scanner would find: not even one whose value stands on a later line.
+    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
+        let letters = match self.letters {
+            Letters::None => return None,
+            Letters::Many => return Some(0),
+            Letters::These(letters) => letters,
+        };
+        let Some(last) = text.len().checked_sub(BLOCK) else { return self.find_bytewise(text, letters) };
+        // Behind the last quote of a block stands the first byte of the next one.
+        let (mut at, mut behind) = (0_usize, Places::MIN);
+        while at < text.len() {
+            // The last block begins so much earlier that it is whole, and what was looked at is passed over.
+            let from = at.min(last);
+            let block = text.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>)?;
+            let quotes = places_of(block, [b'"']);
+            let fresh = Places::MAX.wrapping_shl(u32::try_from(at.saturating_sub(from)).unwrap_or(0));
+            let mut beginnings = (quotes << 1 | behind) & places_of(block, letters) & fresh;
+            behind = quotes >> 63;
+            while let Some(place) = first(beginnings) {
+                let place = from.saturating_add(place);
+                if self.tells(text, place) {
+                    return Some(place);
+                }
+                beginnings &= beginnings.wrapping_sub(1);
+            }
+            at = from.saturating_add(BLOCK);
+        }
+        None
+    }
+
+    /// The same for less than a block.
+    fn find_bytewise(&self, text: &[u8], letters: [u8; LETTERS]) -> Option<usize> {
+        let behind_quote = text.iter().zip(text.iter().skip(1)).enumerate();
+        let beginning = |(at, (before, letter)): (usize, (&u8, &u8))| {
+            (*before == b'"' && letters.contains(letter)).then(|| at.saturating_add(1))
+        };
+        behind_quote.filter_map(beginning).find(|place| self.tells(text, *place))
+    }
+
+    /// Whether one of the keys stands at `place`, behind its quote, with a value other than null.
+    fn tells(&self, text: &[u8], place: usize) -> bool {
+        let here = text.get(place..).unwrap_or_default();
+        let keys = self.keys.iter().filter(|key| here.first() == Some(&key.letter));
+        let texts = keys.filter_map(|key| self.text(key));
+        let mut behind = texts.filter_map(|key| here.strip_prefix(key.as_bytes())?.strip_prefix(b"\""));
+        behind.next().is_some_and(has_value)
+    }
+}
+
+impl Letters {
+    fn with(self, letter: u8) -> Self {
+        let Self::These(mut letters) = self else {
+            return if self == Self::None { Self::These([letter; LETTERS]) } else { self };
+        };
+        let [.., last] = letters;
+        let same = letters.iter().position(|known| *known == last).unwrap_or(0);
+        if letters.contains(&letter) {
+            return self;
+        }
+        let free = letters.iter_mut().skip(same.saturating_add(1));
+        let mut taken = false;
+        free.for_each(|place| (*place, taken) = (letter, true));
+        if taken { Self::These(letters) } else { Self::Many }
+    }
+}
+
+/// Whether what follows a quoted key is a value other than null, as far as can be said of a text that may be several lines: a line's end
+/// may stand for anything.
+fn has_value(behind: &[u8]) -> bool {
+    match blanks_off(behind) {
+        [b':', value @ ..] => !blanks_off(value).starts_with(b"null"),
+        [b'\n' | b'\r', ..] | [] => true,
+        _ => false,
+    }
+}
+
+fn blanks_off(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | 0x0c)).count();
+    text.get(blanks..).unwrap_or_default()
+}
+
+/// How many bytes of `text`, which begins between two events, whole events take: an empty line ends one, whatever stands before it. Ends
+/// with carriage returns alone are not looked for.
+pub(super) fn whole_events(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some(at) = memrchr(b'\n', rest) {
+        rest = rest.get(..at).unwrap_or_default();
+        if rest.ends_with(b"\n") || rest.ends_with(b"\n\r") {
+            return at.saturating_add(1);
+        }
+    }
+    0
+}
