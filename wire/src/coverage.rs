@@ -37,6 +37,11 @@ fn told(route: &Route) -> [&'static str; 3] {
             "nothing: usage comes with the last event",
             "background responses that are fetched later",
         ],
+        "conversations" => [
+            "input with what connectors read, output; web search, file search, code interpreter",
+            "nothing: usage comes with the last event",
+            "pictures that a connector made; which of several agents' models took what",
+        ],
         "images" => ["input and output by text and image tokens, pictures, size, quality", "nothing", "-"],
         "speech" => ["characters of the request", "nothing", "tokens of models billed by them"],
         "transcription" => {

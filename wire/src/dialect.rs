@@ -149,6 +149,15 @@ pub(crate) static BATCH_MESSAGES: Dialect = Dialect {
     ..OPENAI
 };
 
+/// Mistral's conversations: its agents' turns, which name their model in each output.
+pub(crate) static CONVERSATIONS: Dialect = Dialect {
+    name: "conversations",
+    response: &Table::of(fields::CONVERSATIONS),
+    content: b"message.output",
+    texts: &["content", "name", "arguments"],
+    ..OPENAI
+};
+
 /// Mistral's OCR.
 pub(crate) static OCR: Dialect = Dialect {
     name: "ocr",

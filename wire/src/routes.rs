@@ -5,8 +5,9 @@ use crate::call::Operation::{
     TextCompletion, Transcription,
 };
 use crate::dialect::{
-    self, CHAT, COHERE as COHERE_DIALECT, COMPLETIONS, CONVERSE, Dialect, GEMINI, IMAGES, INTERACTIONS,
-    INVOKE, MESSAGES, OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH, TRANSCRIPTION,
+    self, CHAT, COHERE as COHERE_DIALECT, COMPLETIONS, CONVERSATIONS, CONVERSE, Dialect, GEMINI, IMAGES,
+    INTERACTIONS, INVOKE, MESSAGES, OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH,
+    TRANSCRIPTION,
 };
 
 /// One kind of path.
@@ -43,9 +44,11 @@ enum Pattern {
     AnthropicVerb(&'static str),
     /// It ends with this segment, one that begins so, and that last one.
     Around(&'static str, &'static str, &'static str),
+    /// It ends with this segment and one more, a name.
+    Named(&'static str),
 }
 
-use Pattern::{AnthropicVerb, Around, Ends, Model, Verb};
+use Pattern::{AnthropicVerb, Around, Ends, Model, Named, Verb};
 use Streams::{Always, AsAsked, ByDefault, Never};
 
 const fn asked(path: Pattern, dialect: &'static Dialect, operation: Operation) -> Route {
@@ -133,8 +136,12 @@ pub(crate) static VOYAGE: &[Route] = &[
     asked(Ends(&["contextualizedembeddings"]), &PLAIN, Embeddings),
 ];
 
-/// Paths of Mistral.
-pub(crate) static MISTRAL: &[Route] = &[asked(Ends(&["conversations"]), &CHAT, Chat)];
+/// Paths of Mistral: a conversation is begun, goes on, and goes on from an earlier turn.
+pub(crate) static MISTRAL: &[Route] = &[
+    asked(Ends(&["conversations"]), &CONVERSATIONS, Chat),
+    asked(Around("conversations", "", "restart"), &CONVERSATIONS, Chat),
+    asked(Named("conversations"), &CONVERSATIONS, Chat),
+];
 
 /// Paths of Snowflake's Cortex.
 pub(crate) static SNOWFLAKE: &[Route] = &[asked(Ends(&["inference:complete"]), &CHAT, Chat)];
@@ -173,6 +180,7 @@ impl Pattern {
                 [.., one, id, last] if one == before && last == after && id.starts_with(start) => Some(None),
                 _ => None,
             },
+            Named(before) => matches!(segments, [.., one, _] if one == before).then_some(None),
             AnthropicVerb(verb) => {
                 let publisher = segments.windows(2).any(|pair| pair == ["publishers", "anthropic"]);
                 publisher.then(|| model_before(segments, verb)).flatten().map(Some)
@@ -190,6 +198,7 @@ impl Route {
             Model(anchor, tail) => format!("…/{anchor}/{{model}}/{}", tail.join("/")),
             Verb(verb) => format!("…/{{model}}:{verb}"),
             Around(before, start, after) => format!("…/{before}/{start}…/{after}"),
+            Named(before) => format!("…/{before}/…"),
             AnthropicVerb(verb) => format!("…/publishers/anthropic/models/{{model}}:{verb}"),
         }
     }

@@ -33,6 +33,14 @@ pub(super) const CHAT: &[Want] = &[
     want(Error, &["error"]),
 ];
 
+pub(super) const CONVERSATIONS: &[Want] = &[
+    want(Id, &["conversation_id"]),
+    want(Model, &["model"]),
+    want(Model, &["outputs", "*", "model"]),
+    want(Usage, &["usage"]),
+    want(Error, &["error"]),
+];
+
 pub(super) const RESPONSES_REQUEST: &[Want] = &[
     want(Model, &["model"]),
     want(Stream, &["stream"]),

@@ -98,6 +98,8 @@ fn details<'v, 'a>(value: &'v Value<'a>, names: &[&str; 4]) -> [&'v Value<'a>; 4
 /// The keys that [`read_rare`] looks for: OpenAI itself and most others have none of them.
 const RARE: u64 = bits(&[
     "citation_tokens",
+    "connector_tokens",
+    "connectors",
     "cost",
     "cost_details",
     "cost_in_usd_ticks",
@@ -113,10 +115,28 @@ const RARE: u64 = bits(&[
 
 fn read_rare(reading: &mut Reading, tally: &mut Tally<'_, '_>, value: &Value<'_>) {
     reading.usage.citation = tally.one(&["citation_tokens"]);
+    add_connectors(reading, tally);
     count_units(reading, tally);
     let size = value.text(&["search_context_size"]).filter(|size| size.len() <= LONGEST_NAME);
     reading.search_context_size = size.map(str::to_owned);
     read_cost(reading, value);
+}
+
+/// What Mistral's own tools put before the model stands beside the prompt, and their runs are billed apart
+/// (docs.mistral.ai, Agents & Conversations, usage).
+fn add_connectors(reading: &mut Reading, tally: &mut Tally<'_, '_>) {
+    let usage = &mut reading.usage;
+    if let Some(tokens) = tally.one(&["connector_tokens"]) {
+        usage.input = plus(usage.input, Some(tokens));
+        reading.unexplained = reading.unexplained.filter(|beyond| *beyond != tokens);
+    }
+    let searches: [&[&str]; 2] = [&["connectors", "web_search"], &["connectors", "web_search_premium"]];
+    usage.note(UnitKind::WebSearch, tally.first(&searches));
+    for (kind, key) in
+        [(UnitKind::CodeExecution, "code_interpreter"), (UnitKind::FileSearch, "document_library")]
+    {
+        usage.note(kind, tally.one(&["connectors", key]));
+    }
 }
 
 /// Mistral's OCR counts pages.
