@@ -3,6 +3,7 @@
 use crate::admission::Batch;
 use crate::config::{Hold, OnUnmetered, Rules, UnknownModel, Upstream, early_facts};
 use crate::dry_run;
+use crate::edits::{injection, remove_own_headers, request_edits};
 use crate::head::{Head, HeaderPairs};
 use crate::plan::Plan;
 use crate::reply::{LocalReply, Refusal};
@@ -14,8 +15,8 @@ use tollgate_policy::{
 };
 use tollgate_record::{Decision, Timestamp};
 use tollgate_wire::{
-    Call, End, INJECTION_ROOM, Injection, Reason, RequestFacts, RequestHead, RequestReader, ResponseHead,
-    ResponseReader, Traffic, classify,
+    Call, End, Injection, Reason, RequestFacts, RequestHead, RequestReader, ResponseHead, ResponseReader,
+    Traffic, classify,
 };
 
 /// What a request is to Tollgate.
@@ -144,10 +145,31 @@ impl Exchange {
         let dry_run = asks_dry_run && rules.dry_run == Otherwise::Pass;
         // What is not sent has no record, so it takes no number either: numbers have no gaps.
         let id = if dry_run { ReservationId::default() } else { id() };
-        let mut exchange = Box::new(Self {
+        let mut exchange = Self::new(rules, head, target, (id, now), injection);
+        exchange.plan.dry_run = dry_run;
+        let step = match asks_dry_run && !dry_run {
+            true => exchange.refuse(Refusal::dry_run()),
+            false => exchange.decide(head),
+        };
+        if let Some(candidate) = rules.candidate.as_deref().filter(|_| !asks_dry_run) {
+            exchange.try_out(candidate, head);
+        }
+        edits.extend(rules.tags.stripped().map(|name| HeaderEdit::Remove(name.to_owned())));
+        Start::Begin(exchange, edits, step)
+    }
+
+    /// A call of which nothing is decided yet. It came at `started`.
+    pub(crate) fn new(
+        rules: &Rc<Rules>,
+        head: &Head,
+        target: Rc<Target>,
+        (id, started): (ReservationId, Timestamp),
+        injection: Injection,
+    ) -> Box<Self> {
+        Box::new(Self {
             rules: Rc::clone(rules),
             id,
-            started: now,
+            started,
             tags: resolve_tags(rules, head, head.ends.then_some(&[])),
             reader: request_reader(rules, &target.call, injection),
             decision: Decision::default(),
@@ -164,18 +186,12 @@ impl Exchange {
             probe: None,
             batches: Vec::new().into_iter(),
             injection,
-            plan: Plan { dry_run, ..Plan::default() },
+            plan: Plan::default(),
             target,
-        });
-        let step = match asks_dry_run && !dry_run {
-            true => exchange.refuse(Refusal::dry_run()),
-            false => exchange.decide(head),
-        };
-        edits.extend(rules.tags.stripped().map(|name| HeaderEdit::Remove(name.to_owned())));
-        Start::Begin(exchange, edits, step)
+        })
     }
 
-    fn decide(&mut self, head: &Head) -> Step {
+    pub(crate) fn decide(&mut self, head: &Head) -> Step {
         self.plan_for(head);
         if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
@@ -307,7 +323,10 @@ impl Exchange {
     /// Decides about a request whose body or whose store's answer does not come, and counts it.
     pub fn give_up_waiting(&mut self) -> Step {
         match self.phase {
-            Phase::Holding => self.unheld(),
+            Phase::Holding => {
+                self.tire_candidate();
+                self.unheld()
+            }
             Phase::Asking(_) => self.resume(Err(StoreFailure)),
             _ => Step::Pass,
         }
@@ -328,6 +347,7 @@ impl Exchange {
         // Where only the body waits, the upstream has the headers and may answer before anything is decided.
         if self.rules.hold == Hold::Body && matches!(self.phase, Phase::Holding) {
             self.phase = Phase::Passing;
+            self.free_candidate();
         }
         let mut edits = remove_own_headers(headers);
         if self.was_sent() {
@@ -438,36 +458,6 @@ fn request_head(head: &Head) -> RequestHead<'_> {
         content_encoding: head.headers.text("content-encoding"),
         upgrade,
     }
-}
-
-fn injection(head: &Head, call: &Call) -> Injection {
-    let plain = head.headers.value("content-encoding").is_none();
-    if !call.may_inject() || head.ends || head.signed() || !plain {
-        return Injection::Off;
-    }
-    match head.content_length() {
-        None => Injection::Chunked,
-        Some(0) => Injection::Off,
-        Some(length) => Injection::Length(length),
-    }
-}
-
-/// Headers of our own name that came from the client go; where the body may grow its length is raised, and the
-/// answer is asked for in plain, since a chunk cannot be taken out of a compressed stream.
-fn request_edits(head: &Head, injection: Injection) -> Vec<HeaderEdit> {
-    let mut edits = remove_own_headers(&head.headers);
-    if let Injection::Length(length) = injection {
-        edits.push(HeaderEdit::Set("content-length", length.saturating_add(INJECTION_ROOM).to_string()));
-    }
-    if injection != Injection::Off && head.headers.value("accept-encoding").is_some() {
-        edits.push(HeaderEdit::Set("accept-encoding", "identity".to_owned()));
-    }
-    edits
-}
-
-fn remove_own_headers(headers: &HeaderPairs) -> Vec<HeaderEdit> {
-    let own = headers.beginning(b"x-tollgate-");
-    own.filter_map(|(name, _)| str(name)).map(|name| HeaderEdit::Remove(name.to_owned())).collect()
 }
 
 /// Headers in which Bedrock tells token counts.

@@ -22,7 +22,8 @@ use tollgate_record::{Record, Timestamp};
 pub struct Guards {
     /// The rules.
     pub rules: Vec<GuardRule>,
-    firing: RefCell<Firing>,
+    /// A candidate's guards look at the same.
+    firing: Rc<RefCell<Firing>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +55,13 @@ impl Guards {
     #[inline(never)]
     pub(crate) fn new(rules: Vec<GuardRule>) -> Option<Box<Self>> {
         let any = !rules.is_empty();
-        any.then(|| Box::new(Self { rules, firing: RefCell::default() }))
+        any.then(|| Box::new(Self { rules, firing: Rc::default() }))
+    }
+
+    /// Goes by what other guards of the same names have noticed.
+    #[cold]
+    pub(crate) fn share_verdicts(&mut self, others: &Self) {
+        self.firing = Rc::clone(&others.firing);
     }
 
     /// Reads what departs from its past by now. `true` if that is another table than before.

@@ -13,10 +13,12 @@ mod agents;
 mod alerts;
 mod batches;
 mod bill;
+mod candidate;
 mod config;
 mod cut;
 mod demand;
 mod dry_run;
+mod edits;
 mod exchange;
 mod feed;
 mod guards;
@@ -45,8 +47,10 @@ pub use alerts::{
     Alert, AlertAnswer, AlertCall, AlertKind, AlertNews, AlertSender, Alerts, Destination, Fate, Severity,
 };
 pub use batches::first_time;
+pub use candidate::CandidateBatch;
 pub use config::{
-    Adjustment, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel, Upstream, View,
+    Adjustment, Candidate, Estimate, Hold, OnUnmetered, Property, ResponseHeader, Rules, UnknownModel,
+    Upstream, View,
 };
 pub use exchange::{Exchange, HeaderEdit, Start, Step, Unmetered};
 pub use feed::{Arrival, Brought, Feed, FeedKind, FeedSource, Streak};

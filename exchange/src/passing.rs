@@ -8,6 +8,7 @@ impl Exchange {
     pub fn held_body(&mut self, fresh: &[u8], end: End) -> Option<Step> {
         let may_be_rewritten = self.may_be_rewritten();
         self.watch_piece(fresh);
+        self.show_candidate(fresh, end);
         let probe = self.probe.as_mut()?;
         if let BodyChange::Behind(spaces) = probe.pass(fresh, end) {
             self.plan.behind = spaces;
@@ -41,6 +42,7 @@ impl Exchange {
             return None;
         }
         self.reader = self.probe.take()?;
+        self.show_candidate_rest(&[], end);
         let last = self.reader.pass(&[], end);
         Some(match std::mem::take(&mut self.plan.behind) {
             [] => last,
@@ -56,18 +58,22 @@ impl Exchange {
     /// The whole body that was held, and perhaps changed, on its way upstream.
     pub fn release_body(&mut self, held: &[u8], end: End) -> BodyChange {
         self.probe = None;
+        self.show_candidate_rest(held, end);
         self.outline(held);
         self.reader.pass(held, end)
     }
 
     /// Whether the request's body still has to be read.
     pub fn wants_request(&self) -> bool {
-        self.reader.wants_more() || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more())
+        self.reader.wants_more()
+            || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more())
+            || self.plan.trial.as_ref().is_some_and(|trial| trial.wants_body())
     }
 
     /// A piece of the request's body on its way upstream.
     pub fn request_body(&mut self, chunk: &[u8], end: End) -> BodyChange {
         self.outline(chunk);
+        self.show_candidate(chunk, end);
         self.reader.pass(chunk, end)
     }
 

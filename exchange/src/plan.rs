@@ -1,6 +1,7 @@
 //! What admission makes of a call: how it is changed, and how much of which budget is put aside for it.
 
 use crate::agents::Watched;
+use crate::candidate::Trial;
 use crate::config::ResponseHeader;
 use crate::cut::Cut;
 use crate::exchange::{Exchange, HeaderEdit, request_reader};
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub watched: Option<Box<Watched>>,
     /// Quotas that will be passed if their windows go on as they began, until it is known whether somebody was warned of that.
     pub projected: Vec<(Standing, Projection)>,
+    /// The same call under the candidate's rules.
+    pub trial: Option<Box<Trial>>,
     /// Reads the request as it goes upstream, where waste is looked for.
     pub outline: Option<Box<OutlineReader>>,
 }

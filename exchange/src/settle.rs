@@ -84,6 +84,8 @@ pub struct Counts {
     pub tag_conflicts: Vec<String>,
     /// What guards saw.
     pub guarded: Vec<Guarded>,
+    /// A candidate has judged the call, too; where it differs, the record says how.
+    pub tried: bool,
 }
 
 /// Shared data where there is none.
@@ -121,6 +123,8 @@ impl Exchange {
         let mut reported = self.reported(finish.ended, aids);
         self.measure_time(&mut reported, &finish);
         let bill = Bill::new(&self, &reported, finish.answered_by);
+        let trial = self.plan.trial.take();
+        let trial = trial.map(|trial| self.close_trial(*trial, (&reported, &bill), &finish, aids.store));
         let wasted = |wastes: &Wastes| self.wasted(wastes, &reported, &bill, &finish, aids);
         let waste = self.rules.waste.as_deref().map(wasted).unwrap_or_default();
         let mut record = self.record(&mut reported, finish.now);
@@ -156,7 +160,12 @@ impl Exchange {
         if self.rules.guards.is_some() {
             counts.guarded = self.guarded(&record, &finish);
         }
-        let bookings = self.bookings(&usage);
+        let mut bookings = self.bookings(&usage);
+        if let Some(trial) = trial {
+            counts.tried = trial.both_decided;
+            record.candidate = trial.differs;
+            bookings.extend((!trial.ops.is_empty()).then_some((StoreRef::Local, trial.ops)));
+        }
         record.tags = self.tags.take_pairs();
         Settled { record, bookings, counts }
     }
@@ -168,7 +177,7 @@ impl Exchange {
         self.response = None;
     }
 
-    fn outcome(&self, finish: &Finish) -> Outcome {
+    pub(crate) fn outcome(&self, finish: &Finish) -> Outcome {
         match (self.was_sent(), self.status, finish.ended) {
             (false, ..) => Outcome::NotSent,
             (true, Some(status), Ended::Complete) if status < 400 => Outcome::Answered,
@@ -241,7 +250,7 @@ impl Exchange {
     }
 
     /// What each store books: all that one store holds of this call goes there together.
-    fn bookings(&self, usage: &tollgate_policy::Usage) -> Vec<(StoreRef, Vec<Op>)> {
+    pub(crate) fn bookings(&self, usage: &tollgate_policy::Usage) -> Vec<(StoreRef, Vec<Op>)> {
         let sent = if self.was_sent() { Sent::Yes } else { Sent::No };
         let mut bookings: Vec<(StoreRef, Vec<Op>)> = Vec::new();
         let all = self.leases.len().saturating_add(self.plan.void.len());

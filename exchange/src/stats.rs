@@ -4,6 +4,7 @@
 //! replaced, so that no value reaches into another label.
 
 mod agents;
+mod candidate;
 mod gauges;
 mod guards;
 mod labels;
@@ -11,7 +12,7 @@ mod otel;
 mod series;
 
 use crate::alerts::{AlertNews, Fate};
-use crate::config::Rules;
+use crate::config::{Rules, is_candidates};
 use crate::settle::Settled;
 pub use gauges::Gauges;
 pub(crate) use labels::{OTHER, UNKNOWN};
@@ -80,7 +81,7 @@ pub struct Stats {
     budgets: HashMap<String, Money>,
     /// What calls cost that no quota is about.
     unbudgeted: Money,
-    /// What retries cost, and what other models saved.
+    /// What retries cost, and what other models or a candidate would have saved.
     agents: HashMap<String, Money>,
 }
 
@@ -126,6 +127,9 @@ impl Stats {
         self.count_trouble(settled, sink);
         if settled.record.retry.is_some() || settled.record.cost.saved_by_rewrite_usd.is_some() {
             self.count_agents(settled, sink);
+        }
+        if settled.record.candidate.is_some() {
+            self.count_candidate(settled, sink);
         }
     }
 
@@ -184,6 +188,9 @@ impl Stats {
     }
 
     fn count_quota(&mut self, what: &str, key: &str, by: u64, sink: &mut impl MetricSink) {
+        if is_candidates(key) {
+            return;
+        }
         // The name stands escaped in the key; as a label it may stay so.
         let quota = key.split('/').nth(4).unwrap_or_default();
         let name = format!("tollgate_quota_{what};quota={}", tame(quota));

@@ -23,7 +23,7 @@ impl Root {
             StoreRef::Local if exchange.asks_stand_in() => {
                 Some(perform_beside_others(&SharedData, ops, seconds))
             }
-            StoreRef::Local => Some(perform_from(&SharedData, &mut self.in_hand.borrow_mut(), ops, seconds)),
+            StoreRef::Local => Some(self.reserve_here(ops, now)),
             StoreRef::Remote(index) => {
                 let rules = exchange.rules();
                 let store = rules.stores.get(index).filter(|store| store.sync_ms.is_some())?;
@@ -31,6 +31,12 @@ impl Root {
                 Some(perform_beside_others(&SharedData, ops, seconds))
             }
         }
+    }
+
+    /// Performs a batch in this process.
+    #[inline(never)]
+    pub fn reserve_here(&self, ops: &[Op], now: Timestamp) -> Result<Admission, StoreFailure> {
+        perform_from(&SharedData, &mut self.in_hand.borrow_mut(), ops, now.unix_seconds())
     }
 
     /// Notes that these counters have to be told to their store.

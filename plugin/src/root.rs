@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_exchange::{
-    AdminAnswer, AlertSender, Alerts, Brought, Cache, Gauges, GuardBatch, Head, HeaderPairs, InventoryBatch,
-    Metered, Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats, UsageBatch,
-    parse_admission, seen_here,
+    AdminAnswer, AlertSender, Alerts, Brought, Cache, CandidateBatch, Gauges, GuardBatch, Head, HeaderPairs,
+    InventoryBatch, Metered, Outbox, PolicyFile, QuotaChange, Refreshed, Rules, Settled, Settlement, Stats,
+    UsageBatch, parse_admission, seen_here,
 };
 use tollgate_policy::{
     Admission, ConfigError, GiveBack, InHand, Op, ReservationId, SharedStore, StoreFailure, StoreRef, Swap,
@@ -27,6 +27,8 @@ pub struct Root {
     usage: Option<UsageBatch>,
     /// For the list of endpoints, likewise.
     inventory: Option<InventoryBatch>,
+    /// In what a candidate differs, where there is one and a page to show it.
+    candidate: CandidateBatch,
     /// What guards saw, where the configuration has some.
     guards: Option<GuardBatch>,
     /// When that was last merged by tick.
@@ -80,6 +82,7 @@ impl Root {
                     gauges: Gauges::default(),
                     usage,
                     inventory,
+                    candidate: CandidateBatch::default(),
                     guards,
                     flushed: None,
                     ids: None,
@@ -145,6 +148,11 @@ impl Root {
         if let Some(usage) = &mut self.usage {
             let lost = usage.add(rules, settled, now, &SharedData);
             self.count_store_errors(lost);
+        }
+        if settled.counts.tried
+            && let (Some(candidate), true) = (&rules.candidate, rules.admin.is_some())
+        {
+            self.candidate.note(candidate, settled, now);
         }
         if let Some(guards) = &mut self.guards {
             guards.add(&settled.counts.guarded);
@@ -243,6 +251,7 @@ impl Root {
         if let Some(inventory) = &mut self.inventory {
             let _it_waits_for_the_next_time = inventory.flush(&self.rules.namespace, &SharedData);
         }
+        self.candidate.flush(&SharedData);
     }
 
     /// By tick: takes what guards saw into the pasts that all workers share, and hears what departs from them.

@@ -9,14 +9,15 @@ const KEY: &str = "tg/1/secret";
 
 /// Gives rules that look at what calls say the secret that all workers share. It is drawn only if a rule needs it.
 pub fn give_to(rules: &Rules) {
-    if rules.agents.is_none() && rules.waste.is_none() {
+    let candidate = rules.candidate.as_ref().and_then(|candidate| candidate.rules.agents.as_ref());
+    if rules.agents.is_none() && rules.waste.is_none() && candidate.is_none() {
         return;
     }
     let Some(secret) = secret() else {
         let text = "tollgate: the host gives no random bytes: `loops`, `retries` and `waste` do not look at what calls say";
         return abi::log(abi::Level::Warn, text);
     };
-    if let Some(agents) = &rules.agents {
+    for agents in rules.agents.iter().chain(candidate) {
         agents.set_print_key(PrintKey(secret));
     }
     if let Some(wastes) = &rules.waste {

@@ -81,8 +81,16 @@ impl Stream {
                     root.stats.count_error("host", &mut host::ProxyStats);
                 }
                 let headers = stream.begin(root, step, now);
+                stream.try_candidate(root, &|| now);
                 (Some(stream), headers)
             }
+        }
+    }
+
+    /// Has a candidate configuration go on with the call, where there is one. It never holds or changes anything.
+    fn try_candidate(&mut self, root: &Root, now: &dyn Fn() -> Timestamp) {
+        if self.exchange.has_candidate() {
+            self.exchange.try_candidate(&host::SharedData, now, &|ops, now| root.reserve_here(ops, now));
         }
     }
 
@@ -171,6 +179,7 @@ impl Stream {
             Some(held) => self.held_body(root, held, size, ends),
             None => {
                 self.pass_request(size, ends);
+                self.try_candidate(root, &host::now);
                 Body::Continue
             }
         }
@@ -191,6 +200,7 @@ impl Stream {
         match self.perform(root, step, now) {
             Step::Pass => {
                 self.let_go(release);
+                self.try_candidate(root, &|| now);
                 Body::Continue
             }
             // [`Self::perform`] leaves none of the last kind.
@@ -241,7 +251,11 @@ impl Stream {
     /// The request ends with trailers: no more body comes.
     pub fn request_trailers(&mut self, root: &Root) -> Body {
         self.request_ended = true;
-        let Some(held) = &mut self.held else { return Body::Continue };
+        let Some(held) = &mut self.held else {
+            self.exchange.show_candidate(&[], End::Last);
+            self.try_candidate(root, &host::now);
+            return Body::Continue;
+        };
         held.ended = true;
         if !self.exchange.is_holding() {
             return Body::Hold;
@@ -346,7 +360,7 @@ impl Stream {
 
     /// Settles the call.
     pub fn settle(
-        self,
+        mut self,
         root: &mut Root,
         outbox: &mut Outbox<Settlement>,
         vocabulary: &Vocabulary,
@@ -354,6 +368,10 @@ impl Stream {
     ) {
         if self.exchange.is_dry_run() {
             return;
+        }
+        if self.exchange.has_candidate() {
+            self.exchange.end_candidate();
+            self.try_candidate(root, &|| now);
         }
         let ended = if self.response_ended { Ended::Complete } else { Ended::Cut };
         let rules = self.exchange.rules();

@@ -162,7 +162,7 @@ impl Vm {
             true => (name(&["xds", "route_name"]), name(&["xds", "cluster_name"])),
             false => (None, None),
         };
-        let properties = root.rules.tags.properties().iter().map(|path| abi::property(path)).collect();
+        let properties = root.rules.properties_of_host().map(|path| abi::property(path)).collect();
         let (stream, headers) =
             Stream::open(root, &Head { headers, route, cluster, properties, ends }, host::now());
         if let Some(stream) = stream {

@@ -5,7 +5,7 @@ mod protobuf;
 
 use tollgate_pricing::PicoUsd;
 
-use crate::schema::{Part, Record, SCHEMA, Tokens, Waste, Workflow};
+use crate::schema::{Candidate, Part, Record, SCHEMA, Tokens, Waste, Workflow};
 
 /// Spells one object of the kind that `google.protobuf.Struct` can hold, key by key.
 trait Spell: Sized {
@@ -115,6 +115,9 @@ fn policy(out: &mut impl Spell, r: &Record) {
         out.ascii("tollgate.decision.empty_at", &at.to_ascii());
     }
     texts(out, "tollgate.shadow", &r.shadow);
+    if let Some(candidate) = &r.candidate {
+        self::candidate(out, candidate);
+    }
     usd(out, "tollgate.reserved.usd", r.reserved);
     if let Some(workflow) = &r.workflow {
         self::workflow(out, workflow);
@@ -141,6 +144,16 @@ fn waste(out: &mut impl Spell, waste: &[Waste]) {
             waste.iter().for_each(|one| count(out, one.reason.as_str(), one.tokens));
         });
     }
+}
+
+#[cold]
+fn candidate(out: &mut impl Spell, candidate: &Candidate) {
+    out.text("tollgate.candidate.name", &candidate.name);
+    out.text("tollgate.candidate.action", candidate.action.as_str());
+    known(out, "tollgate.candidate.rule", candidate.rule.as_deref());
+    known(out, "tollgate.candidate.model", candidate.model.as_deref());
+    usd(out, "tollgate.candidate.cost_usd", candidate.cost_usd);
+    usd(out, "tollgate.candidate.estimated_usd", candidate.estimated_usd);
 }
 
 #[cold]

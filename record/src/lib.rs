@@ -11,8 +11,8 @@ mod time;
 
 pub use parse::ParseError;
 pub use schema::{
-    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Waste,
-    WasteReason, Workflow,
+    Action, Candidate, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens,
+    UsageSource, Waste, WasteReason, Workflow,
 };
 pub use time::{CivilDate, Timestamp};
 

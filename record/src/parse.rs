@@ -6,8 +6,8 @@ use std::str::FromStr;
 use tollgate_pricing::PicoUsd;
 
 use crate::schema::{
-    Action, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens, UsageSource, Waste,
-    WasteReason, Workflow,
+    Action, Candidate, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens,
+    UsageSource, Waste, WasteReason, Workflow,
 };
 use crate::time::Timestamp;
 
@@ -82,6 +82,7 @@ impl<'a> Keys<'a> {
             missing_tags: self.texts("tollgate.missing_tags")?,
             decision: self.decision()?,
             shadow: self.texts("tollgate.shadow")?,
+            candidate: self.candidate()?,
             reserved: self.usd("tollgate.reserved.usd")?,
             workflow: self.workflow()?,
             retry: self.retry()?,
@@ -135,6 +136,18 @@ impl<'a> Keys<'a> {
             saved_by_cache_usd: self.usd("tollgate.cost.saved_by_cache_usd")?,
             saved_by_rewrite_usd: self.usd("tollgate.cost.saved_by_rewrite_usd")?,
         })
+    }
+
+    fn candidate(&self) -> Result<Option<Box<Candidate>>, ParseError> {
+        let Some(name) = self.text("tollgate.candidate.name")? else { return Ok(None) };
+        Ok(Some(Box::new(Candidate {
+            name,
+            action: self.word("tollgate.candidate.action", Action::from_word)?,
+            rule: self.text("tollgate.candidate.rule")?,
+            model: self.text("tollgate.candidate.model")?,
+            cost_usd: self.usd("tollgate.candidate.cost_usd")?,
+            estimated_usd: self.usd("tollgate.candidate.estimated_usd")?,
+        })))
     }
 
     fn workflow(&self) -> Result<Option<Box<Workflow>>, ParseError> {

@@ -50,6 +50,8 @@ pub struct Record {
     pub decision: Decision,
     /// Rules in shadow mode that would have acted.
     pub shadow: Vec<String>,
+    /// What a candidate configuration would have done, where that is something else.
+    pub candidate: Option<Box<Candidate>>,
     /// What admission reserved, in USD.
     pub reserved: Option<PicoUsd>,
     /// What the call's workflow has come to, where a rule about agents counts it.
@@ -166,6 +168,24 @@ pub struct Workflow {
     pub usd: PicoUsd,
     /// How long this call's request is, in hundredths of the first one's length.
     pub input_growth_percent: Option<u64>,
+}
+
+/// What a candidate configuration would have done with the call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub name: String,
+    /// The strongest action that would have applied.
+    pub action: Action,
+    /// The rule or quota that would have decided.
+    pub rule: Option<String>,
+    /// The model that would have been sent, where that is another one.
+    pub model: Option<String>,
+    /// What the call would have cost: nothing if it would have been refused, else the same tokens at the price of that model. `None` if
+    /// that is not known.
+    pub cost_usd: Option<PicoUsd>,
+    /// Of a call that was refused: what the candidate would have put aside for it.
+    pub estimated_usd: Option<PicoUsd>,
 }
 
 /// The same said again after it failed.

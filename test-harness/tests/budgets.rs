@@ -34,6 +34,24 @@ fn a_limit_of_calls_admits_exactly_that_many() {
     assert_eq!((tally.of(200), tally.of(429), tally.cut), (400, 800, 0), "{tally:?}");
 }
 
+/// What a candidate would have admitted is exact over both workers, too, and it refuses nobody.
+#[test]
+fn a_candidate_would_have_admitted_exactly_what_its_limit_allows() {
+    let quotas = json!([{"name": "calls", "per": [], "limit": {"requests": 400}, "window": "year"}]);
+    let candidate = json!({"candidate": {"quotas": quotas}});
+    let Some((envoy, _llm)) = envoy(&candidate) else { return };
+    let tally = load(&envoy, 1200).run(|_| call("", "t0"));
+    assert_eq!((tally.of(200), tally.cut), (1200, 0), "{tally:?}");
+    let records = records(&envoy, 1200);
+    let refused: Vec<_> =
+        records.into_iter().filter(|record| record["tollgate.candidate.action"] == "deny").collect();
+    let saved = Sum::of(&refused).pico;
+    assert_eq!((refused.len(), saved), (800, 800 * COST_PICO));
+    let name = "tollgate_candidate_requests;action=deny;decision=allow";
+    std::thread::sleep(Duration::from_millis(800));
+    assert_eq!(envoy.stat(&format!("wasmcustom.{name}")).unwrap_or(0), 800);
+}
+
 /// Contention may refuse a call that would have fitted; what it had put aside is given back, so that calls that come later get all.
 #[test]
 fn several_quotas_at_once_never_admit_more_and_lose_no_place() {

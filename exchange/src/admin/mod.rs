@@ -4,6 +4,7 @@
 //! 404, whatever the path, so that nobody can tell that they are there.
 
 mod access;
+mod candidate;
 mod guards;
 mod inventory;
 pub(crate) mod json;
@@ -26,6 +27,7 @@ use tollgate_policy::SharedStore;
 use tollgate_record::Timestamp;
 
 /// What a page may look at.
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub rules: &'a Rules,
     /// The data that all workers share.
@@ -37,13 +39,14 @@ pub(crate) struct Asked<'a> {
 type Page = fn(&Asked<'_>) -> LocalReply;
 
 /// All pages. JSON ones answer with [`json_reply`], mistakes in the query with [`mistake`].
-const PAGES: [(&str, Page); 6] = [
+const PAGES: [(&str, Page); 7] = [
     ("/", page),
     ("/usage", usage::reply),
     ("/inventory", inventory::reply),
     ("/quotas", quotas::reply),
     ("/guards", guards::reply),
     ("/waste", waste::reply),
+    ("/candidate", candidate::reply),
 ];
 
 /// What the adapter does about a request that is for the pages.

@@ -23,7 +23,7 @@ pub(super) fn reply(asked: &Asked<'_>) -> LocalReply {
     json_reply(200, page.end())
 }
 
-fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
+pub(super) fn quota(rule: &QuotaRule, asked: &Asked<'_>) -> String {
     let now = asked.now.unix_seconds();
     let listed = match outside(rule, asked) {
         Some(_) => Listed::default(),

@@ -1,5 +1,7 @@
 //! Raw configuration -> rules that cannot be invalid.
 
+use super::by_hand::ByHand;
+use super::candidate::{self, Candidate};
 use super::emit::{ResponseHeader, View, max_series, response_headers, views};
 use super::feeds::feeds;
 use super::pricing::{adjustments, price_book, trusted, unknown_model};
@@ -97,6 +99,8 @@ pub struct Rules {
     /// Whom requests called under these rules.
     pub(crate) targets: Targets,
     pub(crate) last_prices: LastPrices,
+    /// Rules that judge the same calls and never act.
+    pub candidate: Option<Box<Candidate>>,
     /// Digest of the configuration, the record's `tollgate.config.version`.
     pub version: String,
     /// Digest of all prices, the record's `tollgate.price.version`.
@@ -180,6 +184,27 @@ impl Rules {
             Some(policy) => digest(&format!("{value}{}", policy.version())),
             None => digest(&value.to_string()),
         };
+        let candidate = candidate::take_out_of(&mut value, policy);
+        let mut rules = Self::from_value(value, policy, version)?;
+        if rules.namespace.contains(char::is_control) {
+            return Err(ConfigError::new("namespace", "must not contain control characters"));
+        }
+        // What is wrong with the active part is told first.
+        if let Some(written) = candidate? {
+            let candidate = written.compile(&rules)?;
+            rules.needs_route |= candidate.rules.needs_route;
+            rules.candidate = Some(Box::new(candidate));
+        }
+        Ok(rules)
+    }
+
+    /// A configuration without its candidate, or a candidate.
+    #[inline(never)]
+    pub(super) fn from_value(
+        mut value: Value,
+        policy: Option<&PolicyFile>,
+        version: String,
+    ) -> Result<Self, ConfigError> {
         let by_hand = ByHand::take_out_of(&mut value, policy);
         let Object(raw): Object<RawConfig> = serde_path_to_error::deserialize(value)
             .map_err(|e| ConfigError::new(e.path().to_string(), e.into_inner().to_string()))?;
@@ -251,6 +276,7 @@ impl Rules {
             needs_route,
             targets: Targets::default(),
             last_prices: LastPrices::default(),
+            candidate: None,
             version,
         })
     }
@@ -259,6 +285,12 @@ impl Rules {
     #[must_use]
     pub fn with_prices(mut self, prices: &Arc<Refreshed>) -> Self {
         self.prices = self.prices.refreshed(Arc::clone(prices));
+        // Nobody else has the candidate's rules yet.
+        if let Some(candidate) =
+            self.candidate.as_mut().and_then(|candidate| Rc::get_mut(&mut candidate.rules))
+        {
+            candidate.prices = self.prices.clone();
+        }
         self.price_version = self.prices.version().to_owned();
         self
     }
@@ -279,40 +311,6 @@ impl Rules {
     /// The adjustments that apply to a call, in order.
     pub(crate) fn adjustments<'a>(&'a self, facts: &Facts<'_>) -> Vec<&'a Adjustment> {
         self.adjustments.iter().filter(|adjustment| adjustment.when.matches(facts)).collect()
-    }
-}
-
-/// The rules that policy reads by hand.
-struct ByHand {
-    quotas: Value,
-    routes: Value,
-    limits: Value,
-    loops: Value,
-    guards: Value,
-    retries: Value,
-    waste: Value,
-    stores: Value,
-    price_feed: Value,
-    policy: Value,
-    alerts: Value,
-}
-
-impl ByHand {
-    /// What has arrived goes before what is configured.
-    fn take_out_of(configuration: &mut Value, arrived: Option<&PolicyFile>) -> Self {
-        let mut take = |name: &str| {
-            let configured = configuration.as_object_mut().and_then(|members| members.remove(name));
-            let arrived = arrived.and_then(|file| file.member(name)).cloned();
-            arrived.or(configured)
-        };
-        let mut list = |name: &str| take(name).unwrap_or_else(|| Value::Array(Vec::new()));
-        let (quotas, routes, limits, loops) = (list("quotas"), list("routes"), list("limits"), list("loops"));
-        let (alerts, guards) = (list("alerts"), list("guards"));
-        let (retries, waste) = (take("retries").unwrap_or_default(), take("waste").unwrap_or_default());
-        let (stores, policy) = (take("stores").unwrap_or_default(), take("policy").unwrap_or_default());
-        let pricing = configuration.get_mut("pricing").and_then(Value::as_object_mut);
-        let price_feed = pricing.and_then(|members| members.remove("refresh")).unwrap_or_default();
-        Self { quotas, routes, limits, loops, guards, retries, waste, stores, price_feed, policy, alerts }
     }
 }
 

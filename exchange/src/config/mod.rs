@@ -1,5 +1,7 @@
 //! The configuration: as the user wrote it (`raw`), and as rules that cannot be invalid (`compile`).
 
+mod by_hand;
+mod candidate;
 mod compile;
 mod emit;
 mod feeds;
@@ -10,6 +12,8 @@ mod structs;
 mod upstream;
 mod warnings;
 
+pub use candidate::Candidate;
+pub(crate) use candidate::is_candidates;
 pub use compile::{Adjustment, Estimate, Hold, Rules, UnknownModel};
 pub(crate) use compile::{digest, json};
 pub(crate) use emit::Label;

@@ -31,6 +31,8 @@ pub(super) struct RawConfig {
     pub alerts: (),
     pub emit: Object<RawEmit>,
     pub admin: Option<crate::admin::RawAdmin>,
+    /// Taken out beforehand, and read by hand.
+    pub candidate: (),
 }
 
 /// How tokens are counted that nobody reports.

@@ -36,6 +36,14 @@ impl Rules {
             let why = "is neither a known provider nor one of `upstreams`: it never matches";
             warnings.push(format!("{path}: `{name}` {why}"));
         }
+        if let Some(candidate) = &self.candidate {
+            // What it says of prices was said of the active configuration.
+            let own =
+                candidate.rules.warnings().into_iter().filter(|warning| !warning.starts_with("pricing"));
+            warnings.extend(own.map(|warning| format!("candidate.{warning}")));
+            let here = "a candidate counts in this process only";
+            warnings.extend(candidate.counted_here.iter().map(|path| format!("candidate.{path}: {here}")));
+        }
         warnings
     }
 

@@ -150,6 +150,6 @@ fn a_policy_is_taken_where_it_fits() {
         told
     };
     assert_eq!(policy(r#"{"quotas":[]}"#), ["quotas[0].per[0]: no", "fresh", "same"]);
-    let refused = "quota: unknown field `quota`, expected one of `quotas`, `routes`, `limits`";
+    let refused = "quota: unknown field `quota`, expected one of `quotas`, `routes`, `limits`, `candidate`";
     assert_eq!(policy(r#"{"quota":[]}"#), [refused, refused, refused]);
 }

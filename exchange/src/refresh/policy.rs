@@ -1,4 +1,4 @@
-//! A policy file: quotas, routes and limits that take the place of the configuration's while the filter runs.
+//! A policy file: quotas, routes, limits and a candidate that take the place of the configuration's while the filter runs.
 
 use crate::config::{digest, json};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use tollgate_policy::ConfigError;
 use tollgate_policy::form::Form;
 
 /// What a policy file may say. A member that is missing stays as it is configured.
-const MEMBERS: [&str; 3] = ["quotas", "routes", "limits"];
+const MEMBERS: [&str; 4] = ["quotas", "routes", "limits", "candidate"];
 
 /// A policy file whose members are known. Whether they make sense depends on the configuration's tags and stores.
 #[derive(Debug)]

@@ -42,7 +42,12 @@ impl Stats {
 }
 
 #[inline(never)]
-fn add(moneys: &mut HashMap<String, Money>, amount: PicoUsd, name: String, sink: &mut impl MetricSink) {
+pub(super) fn add(
+    moneys: &mut HashMap<String, Money>,
+    amount: PicoUsd,
+    name: String,
+    sink: &mut impl MetricSink,
+) {
     let money = moneys.entry(name.clone()).or_default();
     money.add(sink, amount, || name);
 }
