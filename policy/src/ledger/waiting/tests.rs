@@ -1,9 +1,15 @@
 //! Two workers, all that they can do, in all orders, and one's step between any two accesses of the other's.
 
+use super::note::{GONE_S, op_of};
 use super::*;
-use crate::ledger::{Admission, Amount, Answer, Change, GiveBack, InHand, Lease, book_from, perform_from};
+use crate::ledger::entry::Entry;
+use crate::ledger::{
+    Admission, Amount, Answer, Change, GiveBack, InHand, Lease, NOTHING, Table, book_from, perform_from,
+};
+use crate::window::Window;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const DAY: Window = Window::Seconds(86_400);
 const NOON: i64 = 1_795_176_000;
