@@ -63,7 +63,7 @@ pub use refresh::{MAX_CATALOGUE_BYTES, PolicyFile, parse_catalogue};
 pub use reply::LocalReply;
 pub use settle::{Aids, AnsweredBy, Counts, Finish, Settled};
 pub use stats::{Gauges, MetricKind, MetricSink, SeriesPlaces, Stats};
-pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission};
+pub use store::{Cache, HttpCall, Settlement, Sync, admission_call, parse_admission, refused_while_reserved};
 /// Prices that have arrived, as [`Feed`] hands them on.
 pub use tollgate_pricing::Refreshed;
 /// A process's secret for fingerprints, as [`Agents::set_print_key`] takes it.

@@ -21,14 +21,14 @@ impl Root {
         let seconds = now.unix_seconds();
         match batch.store {
             StoreRef::Local if exchange.asks_stand_in() => {
-                Some(perform_beside_others(&SharedData, ops, seconds))
+                Some(perform_beside_others(&SharedData, &mut self.in_hand.borrow_mut(), ops, seconds))
             }
             StoreRef::Local => Some(self.reserve_here(ops, now)),
             StoreRef::Remote(index) => {
                 let rules = exchange.rules();
                 let store = rules.stores.get(index).filter(|store| store.sync_ms.is_some())?;
                 self.touch(store, ops, now);
-                Some(perform_beside_others(&SharedData, ops, seconds))
+                Some(perform_beside_others(&SharedData, &mut self.in_hand.borrow_mut(), ops, seconds))
             }
         }
     }

@@ -6,9 +6,9 @@ use crate::remote::remember;
 use crate::root::{Root, read_admission};
 use tollgate_exchange::{
     Aids, AnsweredBy, BodyChange, Exchange, Finish, Head, HeaderPairs, LocalReply, Metered, Outbox,
-    Settlement, Start, Step, admission_call, first_time,
+    Settlement, Start, Step, admission_call, first_time, refused_while_reserved,
 };
-use tollgate_policy::{StoreFailure, StoreRef};
+use tollgate_policy::{Admission, StoreFailure, StoreRef};
 use tollgate_record::Timestamp;
 use tollgate_wire::{End, Ended, Vocabulary};
 
@@ -277,6 +277,10 @@ impl Stream {
         if let (Ok(admission), StoreRef::Remote(index)) = (&answer, batch.store) {
             let rules = self.exchange.rules();
             let (store, ops) = (rules.stores.get(index), batch.ops());
+            if matches!(admission, Admission::Refused { .. }) {
+                let mut hand = root.in_hand.borrow_mut();
+                refused_while_reserved(body, &ops).into_iter().for_each(|op| hand.note_transient(op));
+            }
             remember(&host::SharedData, store, &ops, admission, now.unix_seconds());
         }
         let step = self.exchange.resume(answer);

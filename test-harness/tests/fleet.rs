@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use support::{Given, Sum, call, full_size, given, llm, records, team};
 use tollgate_test_harness::envoy::config::Plugin;
 use tollgate_test_harness::envoy::{Envoy, Reload, UPSTASH_TOKEN};
-use tollgate_test_harness::load::{Load, Tally};
+use tollgate_test_harness::load::{Call, Load, Tally};
 use tollgate_test_harness::store::{Programs, Redis, Upstash, Webdis};
 use tollgate_test_harness::upstream::Upstream;
 
@@ -96,6 +96,26 @@ impl Fleet {
         Load { to: self.envoys.iter().map(Envoy::address).collect(), connections: 64, calls }
     }
 
+    /// So many calls pass, and then none of these first proxies, once all has been said.
+    fn check_admitted(&self, proxies: usize, expected: u64, what: &str) {
+        let to = self.envoys.iter().take(proxies).map(Envoy::address).collect();
+        let one = Load { to, connections: 1, calls: 1 };
+        let (mut admitted, until) = (0, Instant::now() + RECOVERY);
+        while admitted < expected {
+            admitted += one.run(|_| call("", "t0")).of(200);
+            assert!(Instant::now() < until, "{what}: {admitted} of {expected} passed");
+        }
+        std::thread::sleep(Duration::from_millis(600));
+        let more = Load { connections: 2, calls: 10, ..one }.run(|_| call("", "t0"));
+        assert_eq!((more.of(200), more.of(429)), (0, 10), "{what}: {more:?}");
+    }
+
+    /// How many refusals both have counted that were for what others had put aside.
+    fn transient(&self) -> u64 {
+        let name = "wasmcustom.tollgate_quota_refused_while_reserved;quota=calls";
+        self.envoys.iter().filter_map(|envoy| envoy.stat(name).ok()).sum()
+    }
+
     /// The records of both.
     fn records(&self, at_least: u64) -> Vec<Value> {
         let until = Instant::now() + Duration::from_secs(10);
@@ -151,9 +171,13 @@ fn both(one: Given, other: Given) -> Option<Vec<Envoy>> {
 type Check = fn(&mut Fleet);
 
 /// What holds of one fleet after the other, without starting it anew each time.
-static CHECKS: [(&str, Check); 7] = [
+static CHECKS: [(&str, Check); 8] = [
     ("two proxies together admit exactly the limit", two_proxies_together_admit_exactly_the_limit),
     ("a reservation that nobody settles expires", a_reservation_that_nobody_settles_expires),
+    (
+        "a counter of the store is granted more, and reset, from any proxy",
+        a_counter_is_granted_more_and_reset,
+    ),
     ("proxies that do not wait for the store pass the limit by little and tell it all", proxies_do_not_wait),
     ("a proxy stands in for a store that is away", a_proxy_stands_in_for_a_store_that_is_away),
     ("a store that goes away loses nothing where calls pass without it", |fleet| {
@@ -215,9 +239,56 @@ fn a_reservation_that_nobody_settles_expires(fleet: &mut Fleet) {
     ] {
         fleet.redis.command(&command).unwrap();
     }
+    let before = fleet.transient();
     assert_eq!(one.run(|_| call("", "t0")).of(429), 1, "the reservation stands");
     fleet.redis.command(&["ZADD", &leases, "1", "dead"]).unwrap();
     assert_eq!(one.run(|_| call("", "t0")).of(200), 1, "the reservation is over");
+    let until = Instant::now() + RECOVERY;
+    while fleet.stored("calls") != (1, 0) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(one.run(|_| call("", "t0")).of(429), 1, "the limit is used");
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(
+        fleet.transient() - before,
+        1,
+        "one was refused for what was put aside alone, the other was not"
+    );
+}
+
+/// Each counts once, however often its message has to be sent. A proxy that does not wait for the store knows what others have used
+/// only after its own first call: so there one proxy does all.
+fn a_counter_is_granted_more_and_reset(fleet: &mut Fleet) {
+    for (mode, proxies) in [(json!("strict"), 2), (json!({"cached": {"sync_ms": 100}}), 1)] {
+        let quotas = json!([{"name": "calls", "per": ["team"], "limit": {"requests": 4}, "window": "year", "store": "redis"}]);
+        let mut plugin = plugin("allow", PATIENT_MS, &quotas);
+        plugin["stores"]["redis"]["mode"] = mode.clone();
+        // Of `secret`.
+        plugin["admin"] =
+            json!({"token_sha256": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"});
+        fleet.configure(plugin);
+        fleet.check_admitted(proxies, 4, &format!("{mode}: at first"));
+        for (path, stored, admitted) in [("?grant=3", 1, 3), ("?reset", 0, 4)] {
+            let path = if path == "?reset" {
+                "/.tollgate/quotas/calls/t0?reset"
+            } else {
+                "/.tollgate/quotas/calls/t0?grant=3"
+            };
+            let change = Call {
+                path,
+                headers: vec![("authorization", "Bearer secret".to_owned())],
+                ..Call::default()
+            };
+            let change = Load { connections: 1, ..fleet.load(1) }.run(|_| change.clone());
+            assert_eq!(change.of(202), 1, "{mode}: {path}: {change:?}");
+            let until = Instant::now() + RECOVERY;
+            while fleet.stored("calls").0 != stored {
+                assert!(Instant::now() < until, "{mode}: {path}: {:?}", fleet.stored("calls"));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            fleet.check_admitted(proxies, admitted, &format!("{mode}: {path}"));
+        }
+    }
 }
 
 /// The shipped configurations as they stand, one of which has Envoy add the credentials of the store.

@@ -24,7 +24,7 @@ pub(super) fn show(path: &str, asked: &Asked<'_>) -> LocalReply {
     let found = find(path, asked).and_then(|(rule, values)| {
         let op = rule.op(&asked.rules.namespace, &values, Change::Reset);
         if let Some(store) = outside(rule, asked) {
-            return Err(elsewhere("counters are not shown", &op, store));
+            return Err(elsewhere(&op, store));
         }
         let entry = op.entry(asked.store).map_err(|_| away())?.ok_or_else(nothing_counted)?;
         let mut page = Object::new();
@@ -56,10 +56,16 @@ pub(super) fn outside<'a>(rule: &QuotaRule, asked: &'a Asked<'_>) -> Option<&'a 
     asked.rules.stores.get(index).filter(|store| store.sync_ms.is_none())
 }
 
-/// The answer where a counter stands in a store that is not asked: what is not done, and where it can be done.
-fn elsewhere(what: &str, op: &Op, store: &Store) -> LocalReply {
+/// The answer where a counter stands in a store that is not asked: where it can be seen.
+fn elsewhere(op: &Op, store: &Store) -> LocalReply {
     let key = crate::store::tagged(&op.key);
-    json_reply(501, error(&format!("{what} from here: the counter is `{key}` in the store `{}`", store.name)))
+    json_reply(
+        501,
+        error(&format!(
+            "counters are not shown from here: the counter is `{key}` in the store `{}`",
+            store.name
+        )),
+    )
 }
 
 fn nothing_counted() -> LocalReply {
@@ -81,7 +87,7 @@ pub(super) fn answer(
     let audit = format!("{what} of quota {}, counter {}, by {}", quoted(name), quoted(values), quoted(who));
     let answer = match rule.store {
         StoreRef::Local => local(rule, asked, op, values, audit),
-        StoreRef::Remote(_) => remote(rule, asked, op, audit),
+        StoreRef::Remote(index) => remote(rule, asked, index, op, audit),
     }?;
     if let Some(alerts) = &asked.rules.alerts {
         alerts.end_budget(&rule.name, labels);
@@ -116,17 +122,11 @@ fn local(
 fn remote(
     rule: &QuotaRule,
     asked: &Asked<'_>,
+    index: usize,
     op: Op,
     audit: String,
 ) -> Result<(LocalReply, QuotaChange), LocalReply> {
-    let StoreRef::Remote(index) = rule.store else { return Err(away()) };
     let store = asked.rules.stores.get(index).ok_or_else(away)?;
-    let cached = store.sync_ms.is_some();
-    if cached || op.change == Change::Reset {
-        let what =
-            if cached { "counters under `mode: cached` are not changed" } else { "resets are not changed" };
-        return Err(elsewhere(what, &op, store));
-    }
     let mut page = Object::new();
     page.text("quota", Some(&rule.name));
     page.text("sent_to", Some(&store.name));

@@ -63,7 +63,8 @@ pub struct Settlement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Counter {
     key: String,
-    used: i128,
+    /// `None` forgets what was used.
+    used: Option<i128>,
     window_start: i64,
     life_s: i64,
 }
@@ -74,9 +75,10 @@ impl Settlement {
         let counter = |op: &Op| {
             let (window_start, end) = op.window.span(now);
             let used = match op.change {
-                Change::Settle { actual, .. } => actual,
-                Change::Grant { amount } => amount.saturating_neg(),
-                Change::Reserve { .. } | Change::Reset => 0,
+                Change::Settle { actual, .. } => Some(actual),
+                Change::Grant { amount } => Some(amount.saturating_neg()),
+                Change::Reserve { .. } => Some(0),
+                Change::Reset => None,
             };
             Counter { key: op.key.to_string(), used, window_start, life_s: life(end, now) }
         };
@@ -87,7 +89,7 @@ impl Settlement {
     pub fn call(&self) -> HttpCall {
         let mut arguments = vec![self.id.clone(), SETTLED_MARK_S.to_string()];
         for counter in &self.counters {
-            arguments.push(counter.used.to_string());
+            arguments.push(counter.used.map_or_else(|| "reset".to_owned(), |used| used.to_string()));
             arguments.extend([counter.window_start, counter.life_s].map(|n| n.to_string()));
         }
         let counters = self.counters.iter().map(|counter| counter.key.as_str());
@@ -165,6 +167,20 @@ pub fn parse_admission(
         taken: reply.amounts.get(index).copied(),
         amount,
     })
+}
+
+/// The counter that has refused a call only for what running calls have put aside, and may not use, if [`parse_admission`] read a
+/// refusal there.
+#[cold]
+#[inline(never)]
+pub fn refused_while_reserved<'a>(body: &[u8], ops: &'a [Op]) -> Option<&'a Op> {
+    let reply = Reply::read(Some(200), body)?;
+    let index = usize::try_from(reply.verdict).ok()?;
+    let (taken, used) = (*reply.amounts.get(index)?, *reply.amounts.get(index.checked_add(1)?)?);
+    let op = ops.get(index)?;
+    let Change::Reserve { amount, limit } = op.change else { return None };
+    let with_this = used.checked_add(put_aside(&amount))?;
+    (used < taken && used < limit && with_this <= limit).then_some(op)
 }
 
 /// What is usual is not known in the store.

@@ -20,7 +20,7 @@ local function keep(k,life) redis.call('EXPIRE',k,life) redis.call('EXPIRE',k..'
 /// The first key is the mark of a settled call: an admission that was on its way for so long that the call has ended puts nothing aside.
 /// Arguments: the call's id, now, when its lease expires; then for each further key amount, limit, window start, key's life in
 /// seconds. It answers the id, and -1 if all were put aside, -2 if the call has ended, else the place of the refusal; then what was taken
-/// of each key, as far as it looked.
+/// of each key, as far as it looked, and last what was used of the one that refuses.
 pub const ADMIT: &str = "local id,now,out=ARGV[1],ARGV[2],{ARGV[1],-1} \
 if redis.call('EXISTS',KEYS[1])==1 then return {id,-2} end \
 for i=2,#KEYS do release(KEYS[i],id) end \
@@ -30,7 +30,8 @@ for _,old in ipairs(redis.call('ZRANGEBYSCORE',k..':leases','-inf',now)) do rele
 roll(k,ARGV[a+2]) \
 local taken=sum(k) \
 out[i+1]=string.format('%.0f',taken) \
-if taken+tonumber(ARGV[a])>tonumber(ARGV[a+1]) or taken>=tonumber(ARGV[a+1]) then out[2]=i-2 return out end \
+if taken+tonumber(ARGV[a])>tonumber(ARGV[a+1]) or taken>=tonumber(ARGV[a+1]) then \
+out[2]=i-2 out[i+2]=redis.call('HGET',k,'used') or '0' return out end \
 end \
 for i=2,#KEYS do \
 local k,a=KEYS[i],4+(i-2)*4 \
@@ -43,14 +44,14 @@ return out";
 
 /// Books a call once, and gives back what it reserved, if it did: an answer that was never heard may have been a yes.
 ///
-/// The first key is the mark of a settled call. Arguments: the call's id, the mark's life; then for each further key used, window start,
-/// key's life in seconds. It answers the id and 1, or 0 if the call was settled before.
+/// The first key is the mark of a settled call. Arguments: the call's id, the mark's life; then for each further key used, or `reset`
+/// where all that was used is to be forgotten, window start, key's life in seconds. It answers the id and 1, or 0 if the call was settled before.
 pub const SETTLE: &str = "if redis.call('EXISTS',KEYS[1])==1 then return {ARGV[1],0} end \
 for i=2,#KEYS do \
 local k,a=KEYS[i],3+(i-2)*3 \
 release(k,ARGV[1]) \
 roll(k,ARGV[a+1]) \
-redis.call('HINCRBY',k,'used',ARGV[a]) \
+if ARGV[a]=='reset' then redis.call('HSET',k,'used',0) else redis.call('HINCRBY',k,'used',ARGV[a]) end \
 keep(k,ARGV[a+2]) \
 end \
 redis.call('SET',KEYS[1],1,'EX',ARGV[2]) \

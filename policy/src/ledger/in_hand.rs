@@ -13,7 +13,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// A worker puts aside what so many calls like the one at hand need,
-const CALLS: i128 = 8;
+const CALLS: i128 = 16;
 
 /// and at most this share of what is left: a limit that comes near is counted call by call.
 const SHARE: i128 = 64;
@@ -265,7 +265,8 @@ impl InHand {
         }
     }
 
-    pub(super) fn note_transient(&mut self, op: &Op) {
+    /// Notes that a counter has refused a call for what running calls have put aside, and may not use.
+    pub fn note_transient(&mut self, op: &Op) {
         if self.transient.len() < MOST_CONFLICTS {
             self.transient.push(Arc::clone(&op.key));
         }

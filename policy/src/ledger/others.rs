@@ -3,7 +3,9 @@
 
 use super::page::{Fate, Write};
 use super::table::Home;
-use super::{Admission, Answer, Change, MAX_CONFLICTS, Op, SharedStore, StoreFailure, Swap, perform};
+use super::{
+    Admission, Answer, Change, InHand, MAX_CONFLICTS, Op, SharedStore, StoreFailure, Swap, perform_from,
+};
 
 /// Notes what others have taken of a counter, as a store said at `now`. What finds no room is not noted.
 #[inline(never)]
@@ -39,17 +41,18 @@ fn read(value: &[u8], start: i64) -> Option<i128> {
     (i64::from_le_bytes(*noted) >= start).then_some(taken)
 }
 
-/// [`perform`] on this process's own counters, with what others have taken out of the limits.
+/// [`perform_from`] on this process's own counters, with what others have taken out of the limits.
 #[inline(never)]
 pub fn perform_beside_others(
     store: &impl SharedStore,
+    hand: &mut InHand,
     ops: &[Op],
     now: i64,
 ) -> Result<Admission, StoreFailure> {
     let others: Vec<i128> = ops.iter().map(|op| taken_by_others(store, op, now)).collect::<Result<_, _>>()?;
     let lowered: Vec<Op> = ops.iter().zip(&others).map(|(op, others)| lower(op, *others)).collect();
     let with = |index: usize, own: i128| own.saturating_add(others.get(index).copied().unwrap_or_default());
-    Ok(match perform(store, &lowered, now)? {
+    Ok(match perform_from(store, hand, &lowered, now)? {
         Admission::Granted(answers) => {
             let add = |(index, answer)| match answer {
                 Answer::Reserved { lease, taken } => {
@@ -70,7 +73,8 @@ fn lower(op: &Op, others: i128) -> Op {
         Change::Reserve { amount, limit } => Change::Reserve { amount, limit: limit.saturating_sub(others) },
         change => change,
     };
-    Op { change, ..op.clone() }
+    // What is left changes with every word from the store: nothing is put aside for later.
+    Op { change, keeps_below: 0, ..op.clone() }
 }
 
 fn home(op: &Op) -> Home<'_> {

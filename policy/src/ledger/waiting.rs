@@ -112,19 +112,25 @@ impl Waiting {
         self.note.extend(length.to_le_bytes());
         self.note.extend(key.iter().take(usize::from(length)));
         let at = self.note.len();
-        self.note.extend(ended.as_ref().map_or([0; SUM_BYTES], Ended::to_bytes));
+        self.note.extend([0; SUM_BYTES]);
         self.rows.push(Row { op, since, ended, at });
+        self.write_row(self.rows.len().saturating_sub(1));
     }
 
     /// Has the note say what waits of the counter at this place.
     pub(super) fn note(&mut self, place: usize) {
-        let Some(row) = self.rows.get(place) else { return };
-        let bytes = row.ended.as_ref().map_or([0; SUM_BYTES], Ended::to_bytes);
-        let end = row.at.saturating_add(SUM_BYTES);
-        if let Some(written) = self.note.get_mut(row.at..end) {
-            written.copy_from_slice(&bytes);
-        }
+        self.write_row(place);
         self.changed = true;
+    }
+
+    fn write_row(&mut self, place: usize) {
+        let Some(row) = self.rows.get(place) else { return };
+        let end = row.at.saturating_add(SUM_BYTES);
+        let Some(written) = self.note.get_mut(row.at..end) else { return };
+        match &row.ended {
+            Some(ended) => ended.write_to(written),
+            None => written.fill(0),
+        }
     }
 
     /// Takes what waits of a counter along.

@@ -35,7 +35,10 @@ fn op(change: Change) -> Op {
 /// One call that ends at once. Whether it was admitted.
 fn call(memory: &Memory, limit: i128) -> bool {
     let ask = op(Change::Reserve { amount: Amount::fixed(1), limit });
-    let Ok(Admission::Granted(answers)) = perform_beside_others(memory, &[ask], NOW) else { return false };
+    let Ok(Admission::Granted(answers)) = perform_beside_others(memory, &mut InHand::new(0), &[ask], NOW)
+    else {
+        return false;
+    };
     let Some(Answer::Reserved { lease, .. }) = answers.first() else { return false };
     book(memory, &[op(Change::Settle { lease: *lease, actual: 1, output: None })], NOW).is_empty()
 }
@@ -112,7 +115,12 @@ fn what_is_taken_is_said_with_what_others_took() {
     let memory = Memory::default();
     note_others(&memory, &op(Change::Reset), 5, NOW);
     let ask = |limit| {
-        perform_beside_others(&memory, &[op(Change::Reserve { amount: Amount::fixed(1), limit })], NOW)
+        perform_beside_others(
+            &memory,
+            &mut InHand::new(0),
+            &[op(Change::Reserve { amount: Amount::fixed(1), limit })],
+            NOW,
+        )
     };
     let Ok(Admission::Granted(answers)) = ask(6) else { panic!("there is a place") };
     assert!(matches!(answers[0], Answer::Reserved { taken: Some(5), .. }));

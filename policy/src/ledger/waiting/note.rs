@@ -39,22 +39,16 @@ impl Ended {
         true
     }
 
+    /// Writes it into [`SUM_BYTES`], without a look at each byte: every call does this for each of its counters.
     #[inline(never)]
-    pub(super) fn to_bytes(&self) -> [u8; SUM_BYTES] {
-        let mut bytes = [0; SUM_BYTES];
-        let [(m0, a0), (m1, a1)] = self.released;
-        let parts: [&[u8]; 6] = [
-            &self.slot.to_le_bytes(),
-            &self.actual.to_le_bytes(),
-            &m0.to_le_bytes(),
-            &a0.to_le_bytes(),
-            &m1.to_le_bytes(),
-            &a1.to_le_bytes(),
-        ];
-        for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-            *place = *byte;
-        }
-        bytes
+    pub(super) fn write_to(&self, place: &mut [u8]) {
+        let [(first, back), (second, more)] = self.released;
+        let Some((head, rest)) = place.split_first_chunk_mut::<24>() else { return };
+        put(head, self.slot.to_le_bytes(), self.actual.to_le_bytes());
+        let Some((lease, rest)) = rest.split_first_chunk_mut::<20>() else { return };
+        put(lease, first.to_le_bytes(), back.to_le_bytes());
+        let Some((lease, _)) = rest.split_first_chunk_mut::<20>() else { return };
+        put(lease, second.to_le_bytes(), more.to_le_bytes());
     }
 
     fn from_bytes(bytes: &[u8; SUM_BYTES]) -> Option<Self> {
@@ -84,6 +78,14 @@ impl Entry {
         ended.outputs.iter().for_each(|tokens| self.note_output(*tokens));
         Ok(self)
     }
+}
+
+/// Writes two numbers one after the other.
+fn put<const A: usize, const B: usize>(place: &mut [u8], one: [u8; A], other: [u8; B]) {
+    let Some((first, rest)) = place.split_first_chunk_mut::<A>() else { return };
+    *first = one;
+    let Some((second, _)) = rest.split_first_chunk_mut::<B>() else { return };
+    *second = other;
 }
 
 /// A note that was read.
