@@ -40,46 +40,12 @@ pub(crate) fn without_usage(reported: Reported) -> Reported {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::{Cell, RefCell};
-    use std::collections::HashMap;
-    use tollgate_policy::StoreFailure;
-
-    #[derive(Default)]
-    struct Memory {
-        values: RefCell<HashMap<String, (Vec<u8>, u32)>>,
-        conflicts: Cell<u32>,
-    }
-
-    impl SharedStore for Memory {
-        fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-            Ok(self.values.borrow().get(key).cloned())
-        }
-
-        fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-            if let Some(left) = self.conflicts.get().checked_sub(1) {
-                self.conflicts.set(left);
-                return Ok(Swap::Conflict);
-            }
-            self.values.borrow_mut().insert(key.to_owned(), (value.to_vec(), cas.unwrap_or(1)));
-            Ok(Swap::Done)
-        }
-    }
-
-    struct Away;
-
-    impl SharedStore for Away {
-        fn read(&self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-            Err(StoreFailure)
-        }
-
-        fn swap(&self, _key: &str, _value: &[u8], _cas: Option<u32>) -> Result<Swap, StoreFailure> {
-            Err(StoreFailure)
-        }
-    }
+    use tollgate_policy::{NoStore, OwnStore};
 
     #[test]
     fn results_count_once_and_what_is_remembered_is_bounded() {
-        let store = Memory { conflicts: Cell::new(3), ..Memory::default() };
+        let store = OwnStore::default();
+        store.conflict_next(3);
         assert!(first_time(&store, "a", "one"), "others write too");
         assert!(!first_time(&store, "a", "one"));
         assert!(first_time(&store, "b", "one"), "another namespace");
@@ -87,7 +53,7 @@ mod tests {
             assert!(first_time(&store, "a", &number.to_string()));
         }
         assert!(first_time(&store, "a", "one"), "forgotten by now");
-        assert!(store.values.borrow().values().all(|(value, _)| value.len() <= MOST * 8));
-        assert!(first_time(&Away, "a", "one"), "counted rather than lost");
+        assert!(store.entries().values().all(|(value, _)| value.len() <= MOST * 8));
+        assert!(first_time(&NoStore, "a", "one"), "counted rather than lost");
     }
 }

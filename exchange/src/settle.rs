@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, Phase};
 use crate::guards::Guarded;
 use crate::waste::Wastes;
 use std::mem;
-use tollgate_policy::{Lease, Op, Quota, Required, Sent, SharedStore, StoreFailure, StoreRef, Swap};
+use tollgate_policy::{Lease, NoStore, Op, Quota, Required, Sent, SharedStore, StoreRef};
 use tollgate_pricing::{PicoUsd, TokenCounts};
 use tollgate_record::{Record, Timestamp, Tokens, UsageSource};
 use tollgate_wire::{CountTokens, Ended, NoVocabulary, Problem, Reported, ReportedUsage, Source};
@@ -88,26 +88,13 @@ pub struct Counts {
     pub tried: bool,
 }
 
-/// Shared data where there is none.
-struct Nowhere;
-
-impl SharedStore for Nowhere {
-    fn read(&self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Err(StoreFailure)
-    }
-
-    fn swap(&self, _key: &str, _value: &[u8], _cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        Err(StoreFailure)
-    }
-}
-
 impl Exchange {
     /// Ends the call. It takes the exchange, so nothing can be settled twice.
     pub fn settle(self: Box<Self>, finish: Finish) -> Settled {
         let aids = Aids {
             vocabulary: &NoVocabulary,
             first_time: &|_| true,
-            store: &Nowhere,
+            store: &NoStore,
             client_left: &|| false,
         };
         self.settle_with(finish, aids)

@@ -4,7 +4,7 @@
 mod support;
 
 use std::rc::Rc;
-use support::{Memory, NOON, admit, head};
+use support::{NOON, OwnStore, admit, head};
 use tollgate_exchange::{Alert, AlertKind, Alerts, Rules, Severity, Step};
 
 fn rules(quotas: &str) -> Rc<Rules> {
@@ -15,7 +15,7 @@ fn rules(quotas: &str) -> Rc<Rules> {
 }
 
 /// What so many calls of a team raise, at one second.
-fn raised(rules: &Rc<Rules>, store: &Memory, team: &str, calls: usize) -> Vec<Alert> {
+fn raised(rules: &Rc<Rules>, store: &OwnStore, team: &str, calls: usize) -> Vec<Alert> {
     for _ in 0..calls {
         let _admitted_or_not = admit(rules, &head(&[("x-team", team)]), store, NOON);
     }
@@ -27,7 +27,7 @@ fn each_step_and_the_refusal_are_raised_once_for_each_counter() {
     let rules = rules(
         r#"{"name":"calls","per":["team"],"limit":{"requests":10},"window":"hour","steps":[{"at":50,"do":"warn"},{"at":80,"do":"warn"}]}"#,
     );
-    let store = Memory::default();
+    let store = OwnStore::default();
     let said = |alerts: Vec<Alert>| {
         alerts.iter().map(|a| format!("{:?} {} {}", a.kind, a.threshold, a.summary)).collect::<Vec<_>>()
     };
@@ -64,7 +64,7 @@ fn each_step_and_the_refusal_are_raised_once_for_each_counter() {
 
 #[test]
 fn a_quota_on_trial_raises_without_alarm_and_one_of_calls_in_flight_has_no_window() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let trial = rules(r#"{"name":"calls","limit":{"requests":1},"window":"day","mode":"shadow"}"#);
     let alerts = raised(&trial, &store, "a", 2);
     assert_eq!(alerts.iter().map(|a| a.severity).collect::<Vec<_>>(), [Severity::Info]);
@@ -82,7 +82,7 @@ fn without_alerts_the_same_calls_end_the_same() {
     let json = format!(r#"{{"quotas":[{quota}]}}"#);
     let plain = Rc::new(Rules::compile(json.as_bytes()).unwrap());
     for rules in [plain, rules(quota)] {
-        let store = Memory::default();
+        let store = OwnStore::default();
         let steps = [0, 1].map(|_| admit(&rules, &head(&[]), &store, NOON));
         assert!(matches!(steps, [Step::Pass, Step::Reply(_)]), "{steps:?}");
     }

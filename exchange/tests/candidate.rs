@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::rc::Rc;
-use support::{Memory, NOON};
+use support::{NOON, OwnStore};
 use tollgate_exchange::{
     Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, PrintKey, Rules, Settled, Start, Step,
 };
@@ -142,11 +142,11 @@ fn rules(taken: &[bool], names_all: bool) -> Rc<Rules> {
     Rc::new(rules)
 }
 
-fn play(exchange: &mut Exchange, store: &Memory, now: Timestamp) {
+fn play(exchange: &mut Exchange, store: &OwnStore, now: Timestamp) {
     exchange.try_candidate(store, &|| now, &|ops, at| perform(store, ops, at.unix_seconds()));
 }
 
-fn decide(exchange: &mut Exchange, mut step: Step, store: &Memory, now: Timestamp) -> Step {
+fn decide(exchange: &mut Exchange, mut step: Step, store: &OwnStore, now: Timestamp) -> Step {
     loop {
         step = match step {
             Step::Ask => {
@@ -164,7 +164,7 @@ fn send(
     rules: &Rc<Rules>,
     call: &Call,
     number: u64,
-    store: &Memory,
+    store: &OwnStore,
     now: Timestamp,
 ) -> (Box<Exchange>, bool) {
     let turn = format!("turn {}{}", call.last, "x".repeat(usize::try_from(call.text).unwrap()));
@@ -216,7 +216,7 @@ fn send(
     (exchange, step == Step::Pass)
 }
 
-fn end(mut exchange: Box<Exchange>, call: &Call, sent: bool, store: &Memory, now: Timestamp) -> Settled {
+fn end(mut exchange: Box<Exchange>, call: &Call, sent: bool, store: &OwnStore, now: Timestamp) -> Settled {
     let answered = sent && !call.nobody_answers && !call.leaves;
     if answered {
         let status = call.status.to_string();
@@ -236,8 +236,8 @@ fn end(mut exchange: Box<Exchange>, call: &Call, sent: bool, store: &Memory, now
 }
 
 /// What stands under a namespace, by the rest of its keys.
-fn counters(store: &Memory, namespace: &str) -> Vec<(String, Vec<u8>)> {
-    let entries = store.0.borrow();
+fn counters(store: &OwnStore, namespace: &str) -> Vec<(String, Vec<u8>)> {
+    let entries = store.entries();
     let own = |(key, (bytes, _)): (&String, &(Vec<u8>, u32))| {
         let rest = key.strip_prefix("tg/1/")?.strip_prefix(namespace)?.strip_prefix('/')?;
         // Which page knows of a warning goes by the counter's whole key.
@@ -250,7 +250,7 @@ fn counters(store: &Memory, namespace: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// What becomes of calls, in the order in which they end.
-fn settled(rules: &Rc<Rules>, calls: &[Call], store: &Memory) -> Vec<Settled> {
+fn settled(rules: &Rc<Rules>, calls: &[Call], store: &OwnStore) -> Vec<Settled> {
     let (mut open, mut over) = (Vec::new(), Vec::new());
     let mut clock = NOON;
     for (number, call) in calls.iter().enumerate() {
@@ -276,7 +276,7 @@ proptest! {
         names_all in any::<bool>(),
         calls in calls(),
     ) {
-        let (rules, store) = (rules(&taken, names_all), Memory::default());
+        let (rules, store) = (rules(&taken, names_all), OwnStore::default());
         let over = settled(&rules, &calls, &store);
         for settled in &over {
             prop_assert_eq!(&settled.record.candidate, &None, "{:?}", settled.record);
@@ -300,7 +300,7 @@ fn the_calls_above_meet_every_action() {
     let mut met: Vec<Action> = Vec::new();
     for _ in 0..200 {
         let (taken, calls) = strategy.new_tree(&mut runner).unwrap().current();
-        let over = settled(&rules(&taken, false), &calls, &Memory::default());
+        let over = settled(&rules(&taken, false), &calls, &OwnStore::default());
         met.extend(over.iter().flat_map(|settled| settled.record.decision.actions.iter().copied()));
     }
     for action in Action::ALL.iter().filter(|action| !matches!(action, Action::Allow | Action::Cut)) {

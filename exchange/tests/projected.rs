@@ -9,7 +9,7 @@
 mod support;
 
 use std::rc::Rc;
-use support::{Memory, NOON, head};
+use support::{NOON, OwnStore, head};
 use tollgate_exchange::{AlertKind, Alerts, AnsweredBy, Exchange, Finish, HeaderPairs, Rules, Start, Step};
 use tollgate_policy::{ReservationId, perform};
 use tollgate_record::{Action, Timestamp};
@@ -25,7 +25,7 @@ fn rules(quota: &str) -> Rc<Rules> {
 }
 
 /// What became of a call at that second after noon, and its warning. It is answered at once.
-fn call(rules: &Rc<Rules>, store: &Memory, second: i64) -> (Action, Option<String>) {
+fn call(rules: &Rc<Rules>, store: &OwnStore, second: i64) -> (Action, Option<String>) {
     let seconds = NOON + second;
     let now = Timestamp::from_unix_nanos(seconds * 1_000_000_000);
     let id = || ReservationId { process: 1, worker: 2, sequence: 3 };
@@ -55,13 +55,13 @@ fn call(rules: &Rc<Rules>, store: &Memory, second: i64) -> (Action, Option<Strin
     (settled.record.decision.action(), warning)
 }
 
-fn count_warnings(rules: &Rc<Rules>, store: &Memory, seconds: impl Iterator<Item = i64>) -> usize {
+fn count_warnings(rules: &Rc<Rules>, store: &OwnStore, seconds: impl Iterator<Item = i64>) -> usize {
     seconds.filter(|second| call(rules, store, *second).0 == Action::Warn).count()
 }
 
 #[test]
 fn a_window_warns_once_and_the_next_one_again() {
-    let (rules, store) = (rules(r#""warn_when_projected":100"#), Memory::default());
+    let (rules, store) = (rules(r#""warn_when_projected":100"#), OwnStore::default());
     assert_eq!(count_warnings(&rules, &store, 0..20), 0, "in its first tenth nothing is said");
     let (action, warning) = call(&rules, &store, 400);
     assert_eq!(action, Action::Warn);
@@ -75,13 +75,13 @@ fn a_window_warns_once_and_the_next_one_again() {
 
 #[test]
 fn who_uses_no_more_than_the_window_allows_is_not_warned() {
-    let (rules, store) = (rules(r#""warn_when_projected":100"#), Memory::default());
+    let (rules, store) = (rules(r#""warn_when_projected":100"#), OwnStore::default());
     assert_eq!(count_warnings(&rules, &store, (0..3600).step_by(45)), 0, "80 calls in an hour of 100");
 }
 
 #[test]
 fn the_alert_is_told_and_is_the_same_one_all_the_time() {
-    let (rules, store) = (rules(r#""warn_when_projected":50"#), Memory::default());
+    let (rules, store) = (rules(r#""warn_when_projected":50"#), OwnStore::default());
     let _calls = count_warnings(&rules, &store, (0..30).chain(400..420));
     let raised = rules.alerts.as_ref().unwrap().raised();
     let [alert] = raised.as_slice() else { panic!("{raised:?}") };
@@ -95,7 +95,7 @@ fn the_alert_is_told_and_is_the_same_one_all_the_time() {
 
 #[test]
 fn a_quota_that_does_not_ask_for_it_says_nothing() {
-    let (rules, store) = (rules(r#""mode":"enforce""#), Memory::default());
+    let (rules, store) = (rules(r#""mode":"enforce""#), OwnStore::default());
     assert_eq!(count_warnings(&rules, &store, (0..20).chain(400..420)), 0);
-    assert!(!store.0.borrow().keys().any(|key| key.contains("warned")), "and keeps nothing");
+    assert!(!store.entries().keys().any(|key| key.contains("warned")), "and keeps nothing");
 }

@@ -7,13 +7,12 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use tollgate_exchange::{
     AnsweredBy, Exchange, Finish, Head, HeaderPairs, MetricKind, MetricSink, Rules, Settled, Start, Stats,
 };
-use tollgate_policy::{ReservationId, SharedStore, StoreFailure, Swap};
+use tollgate_policy::{OwnStore, ReservationId};
 use tollgate_record::Timestamp;
 use tollgate_wire::{End, Ended};
 
@@ -39,21 +38,6 @@ impl MetricSink for Proxy {
 
     fn put(&mut self, _: MetricKind, id: u32, value: u64) {
         *self.values.entry(self.names[id as usize].clone()).or_default() += value;
-    }
-}
-
-/// Shared data of one process.
-#[derive(Default)]
-struct Shared(RefCell<BTreeMap<String, Vec<u8>>>);
-
-impl SharedStore for Shared {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).map(|value| (value.clone(), 1)))
-    }
-
-    fn swap(&self, key: &str, value: &[u8], _: Option<u32>) -> Result<Swap, StoreFailure> {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
-        Ok(Swap::Done)
     }
 }
 
@@ -85,7 +69,7 @@ fn call(rules: &Rc<Rules>, team: &str, input: u64, output: u64) -> Settled {
 fn counters_are_short_of_the_exact_sum_by_less_than_a_nano_dollar_a_series() {
     let calls = std::env::var("TOLLGATE_SUMS_CALLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000_u64);
     let rules = Rc::new(Rules::compile(CONFIGURATION).unwrap());
-    let (mut stats, mut proxy, shared) = (Stats::default(), Proxy::default(), Shared::default());
+    let (mut stats, mut proxy, shared) = (Stats::default(), Proxy::default(), OwnStore::default());
     let mut exact: BTreeMap<String, i128> = BTreeMap::new();
     let mut random = 1_u64;
     for _ in 0..calls {

@@ -10,7 +10,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::rc::Rc;
-use support::{Memory, NOON};
+use support::{NOON, OwnStore};
 use tollgate_exchange::{
     Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, PrintKey, Rules, Settled, Start,
 };
@@ -30,7 +30,7 @@ fn rules() -> Rc<Rules> {
 
 fn settle(
     rules: &Rc<Rules>,
-    store: &Memory,
+    store: &OwnStore,
     second: i64,
     path: &str,
     request: &str,
@@ -86,7 +86,7 @@ proptest! {
         said in prop::collection::vec("[a-c]{0,40}", 1..9), turns in prop::collection::vec(1_usize..9, 1..6),
         input in 0_u64..2_000_000, cached in 0_u64..2_000_000, output in 0_u64..10_000, cut: bool,
     ) {
-        let (rules, store) = (rules(), Memory::default());
+        let (rules, store) = (rules(), OwnStore::default());
         let reply = format!(
             r#"{{"model":"gpt-4.1","choices":[{{"finish_reason":"length"}}],"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"prompt_tokens_details":{{"cached_tokens":{cached}}}}}}}"#
         );
@@ -105,7 +105,7 @@ proptest! {
 
 #[test]
 fn a_conversation_of_five_turns_shows_what_stands_in_the_docs() {
-    let (rules, store) = (Rc::new(Rules::compile(br#"{"waste":{}}"#).unwrap()), Memory::default());
+    let (rules, store) = (Rc::new(Rules::compile(br#"{"waste":{}}"#).unwrap()), OwnStore::default());
     rules.waste.as_ref().unwrap().set_print_key(PrintKey([7; 16]));
     let (mut messages, mut lines) =
         (vec![serde_json::json!({"role": "system", "content": "s".repeat(8000)})], Vec::new());

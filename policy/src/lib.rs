@@ -26,9 +26,10 @@ pub use guard::{
     Episode, Gauge, GuardRule, Judge, Past, Seen, Size, Verdict, Verdicts, Watch, compile_guards,
 };
 pub use ledger::{
-    Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Listed, Op,
-    Output, ReservationId, SharedStore, StoreFailure, Swap, Table, UNKNOWN_OUTPUT, book, book_from,
-    claim_place, look, note_others, perform, perform_beside_others, perform_from, taken_by_others,
+    Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Listed,
+    NoStore, Op, Output, OwnStore, ReservationId, SharedStore, StoreFailure, Swap, Table, UNKNOWN_OUTPUT,
+    book, book_from, claim_place, look, note_others, perform, perform_beside_others, perform_from,
+    taken_by_others,
 };
 pub use limits::{LimitRule, Limits, Otherwise, compile_limits};
 pub use loops::{Arrival, Breach, LoopLimits, LoopRule, Trail, compile_loops, trails};

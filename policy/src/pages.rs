@@ -146,33 +146,13 @@ impl Pages {
 #[expect(clippy::arithmetic_side_effects, reason = "tests may overflow: they would fail")]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
-    use std::collections::HashMap;
-
-    #[derive(Default)]
-    struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-    impl SharedStore for Memory {
-        fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-            Ok(self.0.borrow().get(key).cloned())
-        }
-
-        fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-            let mut values = self.0.borrow_mut();
-            let held = values.get(key).map(|(_, cas)| *cas);
-            if held != cas {
-                return Ok(Swap::Conflict);
-            }
-            values.insert(key.to_owned(), (value.to_vec(), cas.map_or(1, |cas| cas + 1)));
-            Ok(Swap::Done)
-        }
-    }
+    use crate::ledger::OwnStore;
 
     fn pages() -> Pages {
         Pages { prefix: "t".to_owned(), pages: 4, slots: 3, words: 2 }
     }
 
-    fn count(store: &Memory, key: u64, now: u32) -> u32 {
+    fn count(store: &OwnStore, key: u64, now: u32) -> u32 {
         let mut seen = 0;
         let change = &mut |words: &mut [u32]| {
             words[0] += 1;
@@ -185,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_key_has_its_own_slot_and_the_oldest_makes_room() {
-        let store = Memory::default();
+        let store = OwnStore::default();
         assert_eq!(
             [count(&store, 4, 1), count(&store, 8, 2), count(&store, 12, 3), count(&store, 4, 4)],
             [1, 1, 1, 2]
@@ -193,12 +173,12 @@ mod tests {
         assert_eq!(count(&store, 16, 5), 1, "a page of three is full, and 8 goes");
         assert_eq!([count(&store, 4, 6), count(&store, 12, 7), count(&store, 8, 8)], [3, 2, 1]);
         assert_eq!(count(&store, 5, 9), 1, "another page");
-        assert!(store.0.borrow().values().all(|(page, _)| page.len() <= 3 * 20 && page.len() % 20 == 0));
+        assert!(store.entries().values().all(|(page, _)| page.len() <= 3 * 20 && page.len() % 20 == 0));
     }
 
     #[test]
     fn several_of_a_page_are_changed_with_one_write() {
-        let store = Memory::default();
+        let store = OwnStore::default();
         assert_eq!([count(&store, 4, 1), count(&store, 8, 1)], [1, 1]);
         let mut seen = Vec::new();
         let change = &mut |index: usize, words: &mut [u32]| {
@@ -208,17 +188,17 @@ mod tests {
         };
         pages().change_all(&store, &[8, 4, 12], 2, change).unwrap();
         assert_eq!(seen, [(0, 11), (1, 11), (2, 10)]);
-        assert_eq!(store.0.borrow()["t/0"].1, 3, "three writes, two before");
+        assert_eq!(store.entries()["t/0"].1, 3, "three writes, two before");
         assert_eq!([count(&store, 8, 3), count(&store, 4, 3), count(&store, 12, 3)], [12, 2, 11]);
         pages().change_all(&store, &[], 4, &mut |_, _| Slot::Written).unwrap();
     }
 
     #[test]
     fn what_is_kept_or_freed_takes_no_room() {
-        let store = Memory::default();
+        let store = OwnStore::default();
         pages().change(&store, 4, 1, &mut |_| Slot::Kept).unwrap();
         pages().change(&store, 4, 1, &mut |_| Slot::Freed).unwrap();
-        assert!(store.0.borrow().is_empty());
+        assert!(store.entries().is_empty());
         assert_eq!([count(&store, 4, 1), count(&store, 8, 1)], [1, 1]);
         pages().change(&store, 4, 1, &mut |_| Slot::Freed).unwrap();
         assert_eq!([count(&store, 8, 1), count(&store, 4, 1)], [2, 1]);
@@ -227,8 +207,8 @@ mod tests {
     #[test]
     fn pages_that_cannot_be_read_are_begun_anew() {
         for damaged in [vec![1; 7], vec![0; 61]] {
-            let store = Memory::default();
-            store.0.borrow_mut().insert("t/0".to_owned(), (damaged, 1));
+            let store = OwnStore::default();
+            assert_eq!(store.swap("t/0", &damaged, None), Ok(Swap::Done));
             assert_eq!([count(&store, 4, 1), count(&store, 4, 2)], [1, 2]);
         }
     }

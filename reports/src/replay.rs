@@ -4,14 +4,12 @@
 //! A call is admitted and settled at once, with what it turned out to use, so what long calls reserve while others come is
 //! not seen; calls that were refused when the log was written say nothing of what they would have used and are left out.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tollgate_policy::{
-    Admission, Answer, Demand, Do, Expected, Facts, Quota, QuotaRule, Sent, SharedStore, StoreFailure, Swap,
-    Tags, UNTAGGED, Usage, book, compile_quotas, perform,
+    Admission, Answer, Demand, Do, Expected, Facts, OwnStore, Quota, QuotaRule, Sent, StoreFailure, Tags,
+    UNTAGGED, Usage, book, compile_quotas, perform,
 };
 use tollgate_pricing::PicoUsd;
 use tollgate_record::CostStatus;
@@ -30,7 +28,7 @@ pub struct Replay {
     tag_names: Vec<String>,
     rules: Vec<QuotaRule>,
     namespace: String,
-    store: Memory,
+    store: OwnStore,
     lens: Lens,
     selection: Selection,
     /// What models cost.
@@ -77,26 +75,6 @@ struct Effects {
     first: Option<String>,
 }
 
-/// Counters, as an Envoy process keeps them.
-#[derive(Debug, Default)]
-struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut entries = self.0.borrow_mut();
-        let known = entries.get(key).map(|(_, cas)| *cas);
-        if known != cas {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), known.unwrap_or_default().wrapping_add(1)));
-        Ok(Swap::Done)
-    }
-}
-
 impl Replay {
     /// With the quotas of a configuration of the filter (JSON). Its other parts do nothing here.
     ///
@@ -116,7 +94,7 @@ impl Replay {
             tag_names,
             rules,
             namespace,
-            store: Memory::default(),
+            store: OwnStore::default(),
             lens,
             selection,
             prices: Arc::new(Book::of_catalogue()),

@@ -1,14 +1,12 @@
 //! Usage -> price -> decision -> ledger -> record.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::rc::Rc;
 
 use criterion::Criterion;
 use serde_json::json;
 use tollgate_exchange::{AnsweredBy, Exchange, Finish, Head, HeaderPairs, Rules, Settled, Start, Step};
-use tollgate_policy::{Admission, Op, ReservationId, SharedStore, StoreFailure, Swap, book, perform};
+use tollgate_policy::{Admission, Op, OwnStore, ReservationId, StoreFailure, book, perform};
 use tollgate_pricing::{Situation, TokenKind, Usage, catalogue, quote};
 use tollgate_record::Timestamp;
 use tollgate_wire::{End, Ended};
@@ -87,26 +85,7 @@ fn decide(criterion: &mut Criterion) {
     });
 }
 
-/// Shared data of one process.
-#[derive(Default)]
-struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut entries = self.0.borrow_mut();
-        if entries.get(key).map(|(_, number)| *number) != cas {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), cas.map_or(1, |number| number.wrapping_add(1))));
-        Ok(Swap::Done)
-    }
-}
-
-fn admit(store: &Memory, ops: &[Op]) -> Admission {
+fn admit(store: &OwnStore, ops: &[Op]) -> Admission {
     match perform(store, ops, NOON.unix_seconds()) {
         Ok(admission) => admission,
         Err(StoreFailure) => panic!("the store fails"),
@@ -114,7 +93,7 @@ fn admit(store: &Memory, ops: &[Op]) -> Admission {
 }
 
 fn ledger(criterion: &mut Criterion) {
-    let (rules, head, store) = (rules(), head(), Memory::default());
+    let (rules, head, store) = (rules(), head(), OwnStore::default());
     criterion.bench_function("ledger/put aside and settle 5 counters", |bencher| {
         bencher.iter_batched(
             || {
@@ -144,7 +123,7 @@ fn answered(mut exchange: Box<Exchange>) -> Settled {
 }
 
 fn whole(criterion: &mut Criterion) {
-    let (rules, head, store) = (rules(), head(), Memory::default());
+    let (rules, head, store) = (rules(), head(), OwnStore::default());
     criterion.bench_function("call/6 tags, 5 quotas, to its record", |bencher| {
         bencher.iter(|| {
             let (mut exchange, _) = start(&rules, &head);

@@ -1,8 +1,7 @@
 use super::*;
 use crate::settle::Counts;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tollgate_policy::{Admission, Amount, Change, Output, StoreFailure, Swap, perform};
+use tollgate_policy::{Admission, Amount, Change, Output, OwnStore, perform};
 use tollgate_pricing::{TokenCounts, TokenKind};
 use tollgate_record::{Action, Cost, CostStatus, Record, Timestamp, UsageSource};
 
@@ -23,21 +22,6 @@ impl MetricSink for Proxy {
 
     fn put(&mut self, _: MetricKind, id: u32, value: u64) {
         *self.values.entry(self.names[id as usize].clone()).or_default() += value;
-    }
-}
-
-/// Shared data of one process.
-#[derive(Default)]
-struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Shared {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], _: Option<u32>) -> Result<Swap, StoreFailure> {
-        self.0.borrow_mut().insert(key.to_owned(), (value.to_vec(), 1));
-        Ok(Swap::Done)
     }
 }
 
@@ -69,7 +53,7 @@ fn call(team: &str, model: Option<&str>, usd: &str) -> Settled {
 #[test]
 fn each_view_counts_the_call_under_its_own_labels() {
     let (rules, shared, mut stats, mut proxy) =
-        (rules(), Shared::default(), Stats::default(), Proxy::default());
+        (rules(), OwnStore::default(), Stats::default(), Proxy::default());
     for _ in 0..2 {
         stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &shared, &mut proxy);
     }
@@ -113,7 +97,7 @@ fn every_class_of_tokens_counts_under_the_kind_that_contains_it() {
 #[test]
 fn calls_of_less_than_a_nano_dollar_add_up() {
     let (rules, shared, mut stats, mut proxy) =
-        (rules(), Shared::default(), Stats::default(), Proxy::default());
+        (rules(), OwnStore::default(), Stats::default(), Proxy::default());
     for _ in 0..10_000 {
         stats.count(&rules, &call("search", None, "0.000000000333"), &shared, &mut proxy);
     }
@@ -123,7 +107,7 @@ fn calls_of_less_than_a_nano_dollar_add_up() {
 #[test]
 fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
     let (rules, shared, mut stats, mut proxy) =
-        (rules(), Shared::default(), Stats::default(), Proxy::default());
+        (rules(), OwnStore::default(), Stats::default(), Proxy::default());
     for index in 0..100 {
         stats.count(&rules, &call(&format!("t{index}"), None, "0.000000001"), &shared, &mut proxy);
     }
@@ -140,7 +124,7 @@ fn invented_values_share_one_series_and_cannot_push_out_real_ones() {
 
 #[test]
 fn the_bound_is_one_for_all_workers_and_over_reloads() {
-    let (rules, shared, mut proxy) = (rules(), Shared::default(), Proxy::default());
+    let (rules, shared, mut proxy) = (rules(), OwnStore::default(), Proxy::default());
     for worker in 0..4 {
         let mut stats = Stats::default();
         for index in 0..10 {
@@ -176,7 +160,7 @@ fn no_value_reaches_into_another_label() {
 #[test]
 fn a_missing_tag_an_unpriced_call_and_trouble_are_counted() {
     let (rules, shared, mut stats, mut proxy) =
-        (rules(), Shared::default(), Stats::default(), Proxy::default());
+        (rules(), OwnStore::default(), Stats::default(), Proxy::default());
     let mut settled = call(tollgate_policy::UNTAGGED, None, "0.5");
     settled.record.cost.status = CostStatus::UnknownModel;
     settled.record.decision.actions = vec![Action::Deny];
@@ -213,7 +197,7 @@ fn in_every_view_the_series_add_up_to_the_total() {
     let json = r#"{"tags":{"team":{"from":[{"header":"x-team"}]}},
         "emit":{"views":[["provider","model","operation"],["team"],["model"],["team","model"]],"max_series":5,"otel":true}}"#;
     let (rules, shared, mut proxy) =
-        (Rules::compile(json.as_bytes()).unwrap(), Shared::default(), Proxy::default());
+        (Rules::compile(json.as_bytes()).unwrap(), OwnStore::default(), Proxy::default());
     let mut workers = [Stats::default(), Stats::default()];
     let (mut pico, models) = (0, [Some("gpt-4.1"), Some("gpt-4o"), None]);
     for index in 0..1000_usize {
@@ -251,7 +235,7 @@ fn opentelemetrys_families_are_kept_where_they_are_asked_for() {
     for (otel, expected) in [(true, 5), (false, 0)] {
         let json = format!(r#"{{"emit":{{"otel":{otel}}}}}"#);
         let (rules, mut proxy) = (Rules::compile(json.as_bytes()).unwrap(), Proxy::default());
-        Stats::default().count(&rules, &settled, &Shared::default(), &mut proxy);
+        Stats::default().count(&rules, &settled, &OwnStore::default(), &mut proxy);
         let families = proxy.values.keys().filter(|name| name.starts_with("gen_ai_")).count();
         assert_eq!(families, expected, "{:#?}", proxy.values);
         for (name, value) in [
@@ -274,7 +258,7 @@ fn one_worker_in_a_slot_sets_the_gauges_of_every_counter() {
             "window":"1m","scope":"process","overrides":[{"when":{"team":"a*"},"limit":{"requests":9}}]}]}"#,
     )
     .unwrap();
-    let (shared, mut proxy) = (Shared::default(), Proxy::default());
+    let (shared, mut proxy) = (OwnStore::default(), Proxy::default());
     let at = |seconds: i64| Timestamp::from_unix_nanos(seconds * 1_000_000_000);
     let rule = &rules.quotas[0];
     for team in ["/ads", "/b%2Fc"] {

@@ -1,40 +1,10 @@
 use super::*;
 use crate::config::Rules;
 use crate::settle::{Counts, Settled};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tollgate_policy::{SharedStore, StoreFailure, Swap};
+use tollgate_policy::OwnStore;
 use tollgate_pricing::PicoUsd;
 use tollgate_record::{Cost, CostStatus, Record, Timestamp, Tokens};
-
-/// Shared data as Envoy has it: the number of a key that is not there is not looked at.
-#[derive(Default)]
-struct Shared {
-    data: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
-    /// So many writes find that somebody else was first.
-    conflicts: RefCell<u32>,
-}
-
-impl SharedStore for Shared {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.data.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut conflicts = self.conflicts.borrow_mut();
-        if *conflicts > 0 {
-            *conflicts -= 1;
-            return Ok(Swap::Conflict);
-        }
-        let mut data = self.data.borrow_mut();
-        let stored = data.get(key).map(|(_, cas)| *cas);
-        if stored.is_some() && stored != cas {
-            return Ok(Swap::Conflict);
-        }
-        data.insert(key.to_owned(), (value.to_vec(), stored.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
 
 fn rules() -> Rules {
     let tags = r#"{"tags":{"team":{"from":[{"header":"x-team"}],"allow":["search","*"]}}}"#;
@@ -59,7 +29,7 @@ fn at(hour: i64, second: i64) -> Timestamp {
     Timestamp::from_unix_nanos((hour * 3600 + second) * 1_000_000_000)
 }
 
-fn by_team(rules: &Rules, shared: &Shared, window: Window, index: i64) -> BTreeMap<String, Sums> {
+fn by_team(rules: &Rules, shared: &OwnStore, window: Window, index: i64) -> BTreeMap<String, Sums> {
     let table = load(rules, Subject::Usage, window, index, shared);
     grouped(&table, &["team"]).into_iter().map(|(values, sums)| (values[0].clone(), sums)).collect()
 }
@@ -76,12 +46,12 @@ fn total(groups: &BTreeMap<String, Sums>) -> Sums {
 
 #[test]
 fn workers_add_to_the_same_tables_and_conflicts_lose_nothing() {
-    let (rules, shared) = (rules(), Shared::default());
+    let (rules, shared) = (rules(), OwnStore::default());
     let mut workers = [UsageBatch::default(), UsageBatch::default()];
     for round in 0..50 {
         for worker in &mut workers {
             let _none = worker.add(&rules, &call("search", "0.000001"), at(HOUR, round), &shared);
-            *shared.conflicts.borrow_mut() = 20;
+            shared.conflict_next(20);
             assert_eq!(worker.flush(&rules, &shared), 0);
         }
     }
@@ -91,24 +61,24 @@ fn workers_add_to_the_same_tables_and_conflicts_lose_nothing() {
         assert_eq!((sums.calls, sums.input, sums.output), (100, 1000, 300), "{window:?}");
         assert_eq!(sums.cost, "0.0001".parse().unwrap());
     }
-    assert_eq!(shared.data.borrow().len(), 2);
+    assert_eq!(shared.entries().len(), 2);
 }
 
 #[test]
 fn a_window_becomes_the_previous_one_and_then_gives_its_place_away() {
-    let (rules, shared, mut batch) = (rules(), Shared::default(), UsageBatch::default());
+    let (rules, shared, mut batch) = (rules(), OwnStore::default(), UsageBatch::default());
     for hour in 0..5 {
         let _none = batch.add(&rules, &call(&format!("t{hour}"), "0.5"), at(HOUR + hour, 7), &shared);
     }
     assert_eq!(batch.flush(&rules, &shared), 0);
     let teams = |hour| by_team(&rules, &shared, Window::Hour, HOUR + hour).into_keys().collect::<Vec<_>>();
     assert_eq!((teams(4), teams(3), teams(2)), (vec!["t4".to_owned()], vec!["t3".to_owned()], vec![]));
-    assert_eq!(shared.data.borrow().keys().filter(|key| key.contains("/hour/")).count(), 2);
+    assert_eq!(shared.entries().keys().filter(|key| key.contains("/hour/")).count(), 2);
 }
 
 #[test]
 fn ten_thousand_invented_values_stay_bounded_and_sums_exact() {
-    let (rules, shared, mut batch) = (rules(), Shared::default(), UsageBatch::default());
+    let (rules, shared, mut batch) = (rules(), OwnStore::default(), UsageBatch::default());
     for index in 0..10_000 {
         let _none =
             batch.add(&rules, &call(&format!("team-{index}"), "0.000000000007"), at(HOUR, 0), &shared);
@@ -120,7 +90,7 @@ fn ten_thousand_invented_values_stay_bounded_and_sums_exact() {
     assert_eq!(groups["search"].calls, 1, "a value that `allow` names has a place of its own");
     assert_eq!(total(&groups).calls, 10_001);
     assert_eq!(total(&groups).cost.pico(), 10_000 * 7 + 250_000_000_000);
-    let bytes: usize = shared.data.borrow().values().map(|(bytes, _)| bytes.len()).sum();
+    let bytes: usize = shared.entries().values().map(|(bytes, _)| bytes.len()).sum();
     assert!(bytes < 200_000, "{bytes}");
 }
 
@@ -147,7 +117,7 @@ fn a_dimension_of_countless_values_does_not_take_the_place_of_the_others() {
 
 #[test]
 fn a_tag_that_a_new_configuration_brings_is_untagged_in_earlier_rows() {
-    let (old, shared, mut batch) = (rules(), Shared::default(), UsageBatch::default());
+    let (old, shared, mut batch) = (rules(), OwnStore::default(), UsageBatch::default());
     let _none = batch.add(&old, &call("search", "1"), at(HOUR, 0), &shared);
     let _none = batch.flush(&old, &shared);
     let json = r#"{"tags":{"feature":{"from":[{"header":"x-f"}]},"team":{"from":[{"header":"x-team"}]}}}"#;
@@ -192,7 +162,7 @@ proptest::proptest! {
 #[test]
 fn what_was_wasted_has_tables_of_its_own_by_reason() {
     use tollgate_record::{Waste, WasteReason};
-    let (rules, shared, mut batch) = (rules(), Shared::default(), UsageBatch::default());
+    let (rules, shared, mut batch) = (rules(), OwnStore::default(), UsageBatch::default());
     let mut wasted = call("search", "2");
     wasted.record.waste = vec![
         Waste { reason: WasteReason::Abandoned, usd: None, tokens: None },

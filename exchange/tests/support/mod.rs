@@ -7,34 +7,13 @@
     reason = "a test that meets what it does not expect fails"
 )]
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use tollgate_exchange::{Exchange, Head, HeaderPairs, Rules, Start, Step};
-use tollgate_policy::{ReservationId, SharedStore, StoreFailure, Swap, perform};
+pub use tollgate_policy::OwnStore;
+use tollgate_policy::{ReservationId, perform};
 use tollgate_record::Timestamp;
 
 pub const NOON: i64 = 1_795_176_000;
-
-/// Shared data as a proxy has it: values with a number that each write raises.
-#[derive(Default)]
-pub struct Memory(pub RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut entries = self.0.borrow_mut();
-        let number = entries.get(key).map(|(_, number)| *number);
-        if number.is_some() && cas != Some(0) && cas != number {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), number.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
 
 /// The head of an OpenAI call without a body.
 pub fn head(headers: &[(&str, &str)]) -> Head {
@@ -49,7 +28,7 @@ pub fn head(headers: &[(&str, &str)]) -> Head {
 }
 
 /// What becomes of a call at that second of the epoch, until it would be sent.
-pub fn admit(rules: &Rc<Rules>, head: &Head, store: &Memory, seconds: i64) -> Step {
+pub fn admit(rules: &Rc<Rules>, head: &Head, store: &OwnStore, seconds: i64) -> Step {
     let now = Timestamp::from_unix_nanos(seconds * 1_000_000_000);
     let id = || ReservationId { process: 1, worker: 2, sequence: 3 };
     let Start::Begin(mut exchange, _, mut step) = Exchange::start(rules, head, id, now) else {

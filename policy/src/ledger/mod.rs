@@ -9,6 +9,7 @@
 mod entry;
 mod in_hand;
 mod others;
+mod own;
 mod page;
 mod perform;
 mod places;
@@ -19,6 +20,7 @@ mod waiting;
 pub use entry::Entry;
 pub use in_hand::{GiveBack, InHand};
 pub use others::{note_others, perform_beside_others, taken_by_others};
+pub use own::{NoStore, OwnStore};
 pub use perform::{book, book_from, look, perform, perform_from};
 pub use places::{KeyBudget, claim_place};
 pub use table::{Listed, Table};

@@ -1,29 +1,7 @@
 use super::*;
 use crate::alerts::tests::alert;
 use serde_json::{Value, json};
-use std::cell::RefCell;
-use std::collections::HashMap;
-use tollgate_policy::StoreFailure;
-
-/// Shared data as a proxy has it.
-#[derive(Default)]
-struct Memory(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut entries = self.0.borrow_mut();
-        let number = entries.get(key).map(|(_, number)| *number);
-        if number != cas {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), number.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
+use tollgate_policy::{NoStore, OwnStore};
 
 /// One worker: what it raises, and what it sends.
 struct Worker {
@@ -44,7 +22,7 @@ impl Worker {
     }
 
     /// A tick; `reached` is whether the proxy knows the cluster.
-    fn tick(&mut self, store: &Memory, now: i64, reached: Option<()>) -> AlertNews {
+    fn tick(&mut self, store: &OwnStore, now: i64, reached: Option<()>) -> AlertNews {
         let Self { alerts, sender, tokens, sent } = self;
         sender.flush(alerts, "default", store, now, &mut |call| {
             reached?;
@@ -55,7 +33,7 @@ impl Worker {
     }
 
     /// All that was sent is answered so.
-    fn answer(&mut self, store: &Memory, now: i64, status: Option<u16>) -> Vec<AlertNews> {
+    fn answer(&mut self, store: &OwnStore, now: i64, status: Option<u16>) -> Vec<AlertNews> {
         let answer = AlertAnswer { status, retry_after: None };
         let Self { alerts, sender, sent, .. } = self;
         sent.drain(..)
@@ -74,7 +52,7 @@ fn fates(news: &[AlertNews]) -> Vec<(Fate, u64)> {
 
 #[test]
 fn two_workers_that_see_the_same_tell_it_once() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let mut workers = [Worker::new(&alertmanager()), Worker::new(&alertmanager())];
     for now in 100..155 {
         for worker in &mut workers {
@@ -100,7 +78,7 @@ fn two_workers_that_see_the_same_tell_it_once() {
 
 #[test]
 fn what_is_not_taken_is_tried_again_counted_and_said_once() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let mut worker = Worker::new(&alertmanager());
     worker.raise("a", 100);
     let news = worker.tick(&store, 100, None);
@@ -131,7 +109,7 @@ fn what_is_not_taken_is_tried_again_counted_and_said_once() {
 
 #[test]
 fn a_worker_that_dies_with_an_alert_leaves_it_to_the_next() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let mut first = Worker::new(&alertmanager());
     first.raise("a", 100);
     first.tick(&store, 100, Some(()));
@@ -145,7 +123,7 @@ fn a_worker_that_dies_with_an_alert_leaves_it_to_the_next() {
 
 #[test]
 fn a_destination_that_a_reload_adds_hears_of_what_holds() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let hook = |name: &str| json!({"name": name, "cluster": name, "format": "slack", "path": "/"});
     let mut before = Worker::new(&json!([hook("one")]));
     before.raise("a", 100);
@@ -158,7 +136,7 @@ fn a_destination_that_a_reload_adds_hears_of_what_holds() {
 
 #[test]
 fn a_flood_is_told_in_batches_and_what_does_not_fit_is_counted() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let mut worker = Worker::new(&alertmanager());
     let mut dropped = 0;
     let mut told = std::collections::BTreeSet::new();
@@ -177,13 +155,13 @@ fn a_flood_is_told_in_batches_and_what_does_not_fit_is_counted() {
     }
     assert_eq!((told.len(), told.contains("__other__")), (201, true));
     assert_eq!(dropped, 10_000 - 200, "each key once, however often it was raised");
-    let size: usize = store.0.borrow().values().map(|(bytes, _)| bytes.len()).sum();
+    let size: usize = store.entries().values().map(|(bytes, _)| bytes.len()).sum();
     assert!(size < 64_000, "{size} bytes of shared data");
 }
 
 #[test]
 fn only_what_a_destination_wants_is_kept_for_it() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     for (filter, wanted) in [
         (json!({}), true),
         (json!({"on": ["budget_warning"]}), true),
@@ -204,7 +182,7 @@ fn only_what_a_destination_wants_is_kept_for_it() {
 
 #[test]
 fn a_budget_that_gets_more_room_is_over_at_once_and_warned_of_anew() {
-    let store = Memory::default();
+    let store = OwnStore::default();
     let mut worker = Worker::new(&alertmanager());
     let told = |worker: &mut Worker, now: i64| {
         worker.tick(&store, now, Some(()));
@@ -228,20 +206,11 @@ fn a_budget_that_gets_more_room_is_over_at_once_and_warned_of_anew() {
 
 #[test]
 fn a_store_that_fails_loses_nothing() {
-    struct Broken;
-    impl SharedStore for Broken {
-        fn read(&self, _: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-            Err(StoreFailure)
-        }
-        fn swap(&self, _: &str, _: &[u8], _: Option<u32>) -> Result<Swap, StoreFailure> {
-            Err(StoreFailure)
-        }
-    }
     let mut worker = Worker::new(&alertmanager());
     worker.raise("a", 100);
     let news =
-        worker.sender.flush(&worker.alerts, "default", &Broken, 100, &mut |_| panic!("nothing is known"));
+        worker.sender.flush(&worker.alerts, "default", &NoStore, 100, &mut |_| panic!("nothing is known"));
     assert_eq!(news, AlertNews::default());
-    worker.tick(&Memory::default(), 101, Some(()));
+    worker.tick(&OwnStore::default(), 101, Some(()));
     assert_eq!(worker.sent.len(), 1);
 }

@@ -1,29 +1,7 @@
 use super::*;
 use crate::alerts::Alerts;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
-use tollgate_policy::StoreFailure;
-
-/// Shared data as Envoy has it.
-#[derive(Default)]
-struct Shared(RefCell<HashMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Shared {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut data = self.0.borrow_mut();
-        let stored = data.get(key).map(|(_, cas)| *cas);
-        if stored.is_some() && stored != cas {
-            return Ok(Swap::Conflict);
-        }
-        data.insert(key.to_owned(), (value.to_vec(), stored.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
+use tollgate_policy::{NoStore, OwnStore};
 
 const DAY: i64 = 86_400;
 const MONDAY: i64 = 20_000 * DAY;
@@ -46,7 +24,7 @@ fn saw(team: &str, pico: u64) -> Guarded {
 }
 
 /// Two workers that take turns for three days of a call a minute.
-fn live(rules: &Rules, shared: &Shared) -> [GuardBatch; 2] {
+fn live(rules: &Rules, shared: &OwnStore) -> [GuardBatch; 2] {
     let mut workers = [GuardBatch::default(), GuardBatch::default()];
     for minute in 0..3 * 1440 {
         let worker = &mut workers[usize::from(minute % 2 == 0)];
@@ -60,7 +38,7 @@ fn live(rules: &Rules, shared: &Shared) -> [GuardBatch; 2] {
 #[test]
 fn what_two_workers_see_together_is_told_to_both_and_alerted_as_one() {
     let (ours, theirs) = (rules(""), rules(""));
-    let shared = Shared::default();
+    let shared = OwnStore::default();
     let mut workers = live(&ours, &shared);
     let start = MONDAY + 3 * DAY;
     let mut departed = Vec::new();
@@ -103,32 +81,22 @@ fn ten_thousand_live_keys_of_the_usual_guards_fit_into_four_mebibytes() {
         {"name":"spend","watch":"spend_rate"},{"name":"cost","watch":"cost_per_call"},
         {"name":"prompt","watch":"input_tokens"},{"name":"errors","watch":"error_rate"}]}"#;
     let rules = Rules::compile(json.as_bytes()).unwrap();
-    let (shared, mut batch) = (Shared::default(), GuardBatch::default());
+    let (shared, mut batch) = (OwnStore::default(), GuardBatch::default());
     for key in 0..10_000 {
         let of = |guard| Guarded::new(guard, &format!("/team-{key}"), Some(Size(1)));
         batch.add(&[of(0), of(1), of(2), of(3)]);
     }
     assert_eq!(batch.flush(&rules, &shared, at(MONDAY)).failures, 0);
-    let bytes: usize = shared.0.borrow().iter().map(|(key, (bytes, _))| key.len() + bytes.len()).sum();
+    let bytes: usize = shared.entries().iter().map(|(key, (bytes, _))| key.len() + bytes.len()).sum();
     assert!((3_800_000..4 << 20).contains(&bytes), "{bytes} bytes");
 }
 
 #[test]
 fn a_store_that_fails_is_counted_and_nothing_waits_for_it() {
-    struct Away;
-    impl SharedStore for Away {
-        fn read(&self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-            Err(StoreFailure)
-        }
-
-        fn swap(&self, _key: &str, _value: &[u8], _cas: Option<u32>) -> Result<Swap, StoreFailure> {
-            Err(StoreFailure)
-        }
-    }
     let mut batch = GuardBatch::default();
     batch.add(&[saw("search", 7)]);
-    assert_eq!(batch.flush(&rules(""), &Away, at(MONDAY)).failures, 1);
-    assert_eq!(batch.flush(&rules(""), &Away, at(MONDAY)).failures, 0);
+    assert_eq!(batch.flush(&rules(""), &NoStore, at(MONDAY)).failures, 1);
+    assert_eq!(batch.flush(&rules(""), &NoStore, at(MONDAY)).failures, 0);
 }
 
 #[test]

@@ -1,49 +1,15 @@
 use super::*;
-use crate::ledger::{Admission, Amount, StoreFailure, Swap, book_from, perform_from};
+use crate::ledger::{Admission, Amount, OwnStore, book_from, perform_from};
 use crate::window::Window;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 
 const DAY: Window = Window::Seconds(86_400);
 const NOON: i64 = 1_795_176_000;
 
-/// Shared data that counts how often it is asked.
-#[derive(Default)]
-struct Memory {
-    entries: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
-    asked: Cell<u64>,
-    conflicts: Cell<u32>,
-}
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        self.asked.set(self.asked.get() + 1);
-        Ok(self.entries.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        self.asked.set(self.asked.get() + 1);
-        if self.conflicts.get() > 0 {
-            self.conflicts.set(self.conflicts.get() - 1);
-            return Ok(Swap::Conflict);
-        }
-        let mut entries = self.entries.borrow_mut();
-        let stored = entries.get(key).map(|(_, number)| *number);
-        if stored != cas && cas != Some(0) {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), stored.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
-
-impl Memory {
-    /// Used and reserved.
-    fn counter(&self) -> (i128, i128) {
-        let entries = self.entries.borrow();
-        let entry = entries.get("a").map(|(bytes, _)| Entry::from_bytes(bytes).unwrap()).unwrap_or_default();
-        (entry.used(DAY, NOON), entry.open(NOON))
-    }
+/// Used and reserved.
+fn counter(store: &OwnStore) -> (i128, i128) {
+    let entries = store.entries();
+    let entry = entries.get("a").map(|(bytes, _)| Entry::from_bytes(bytes).unwrap()).unwrap_or_default();
+    (entry.used(DAY, NOON), entry.open(NOON))
 }
 
 fn op(amount: i128, limit: i128) -> Op {
@@ -51,7 +17,7 @@ fn op(amount: i128, limit: i128) -> Op {
     Op { key: "a".into(), table: None, window: DAY, change, keeps_below: limit, stays_from: 0 }
 }
 
-fn admit(store: &Memory, hand: &mut InHand, amount: i128, limit: i128, now: i64) -> Option<Lease> {
+fn admit(store: &OwnStore, hand: &mut InHand, amount: i128, limit: i128, now: i64) -> Option<Lease> {
     match perform_from(store, hand, &[op(amount, limit)], now).unwrap() {
         Admission::Granted(answers) => match answers[..] {
             [Answer::Reserved { lease, .. }] => Some(lease),
@@ -61,59 +27,63 @@ fn admit(store: &Memory, hand: &mut InHand, amount: i128, limit: i128, now: i64)
     }
 }
 
-fn settle(store: &Memory, hand: &mut InHand, lease: Lease, actual: i128) {
+fn settle(store: &OwnStore, hand: &mut InHand, lease: Lease, actual: i128) {
     let change = Change::Settle { lease, actual, output: None };
     assert!(book_from(store, hand, &[Op { change, ..op(0, 1) }], NOON).is_empty());
 }
 
 #[test]
 fn a_busy_worker_asks_for_one_admission_in_seventeen() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     admit(&store, &mut hand, 5, 1 << 40, NOON);
-    store.asked.set(0);
+    let before = store.accesses();
     let leases: Vec<_> = (0..1700).map(|_| admit(&store, &mut hand, 5, 1 << 40, NOON).unwrap()).collect();
-    assert_eq!(store.asked.get(), 2 * 100);
+    assert_eq!(store.accesses() - before, 2 * 100);
     leases.into_iter().for_each(|lease| settle(&store, &mut hand, lease, 4));
-    assert_eq!(store.asked.get(), 2 * 100 + 1700 + 1, "ends of calls wait, and are noted by one write each");
+    assert_eq!(
+        store.accesses() - before,
+        2 * 100 + 1700 + 1,
+        "ends of calls wait, and are noted by one write each"
+    );
     hand.give_back(&store, GiveBack::All, NOON);
-    assert_eq!(store.counter(), (1700 * 4, 5));
+    assert_eq!(counter(&store), (1700 * 4, 5));
 }
 
 #[test]
 fn a_worker_without_calls_gives_back_what_it_has_in_hand() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     let leases: Vec<_> = (0..2).map(|_| admit(&store, &mut hand, 5, 1 << 40, NOON).unwrap()).collect();
-    assert_eq!(store.counter(), (0, 2 * 5 + 16 * 5));
+    assert_eq!(counter(&store), (0, 2 * 5 + 16 * 5));
     hand.give_back(&store, GiveBack::Idle, NOON);
-    assert_eq!(store.counter(), (0, 2 * 5 + 16 * 5), "a call came by since the last look");
+    assert_eq!(counter(&store), (0, 2 * 5 + 16 * 5), "a call came by since the last look");
     hand.give_back(&store, GiveBack::Idle, NOON);
-    assert_eq!((store.counter(), hand.is_empty()), ((0, 2 * 5), true));
+    assert_eq!((counter(&store), hand.is_empty()), ((0, 2 * 5), true));
     leases.into_iter().for_each(|lease| settle(&store, &mut hand, lease, 1));
-    assert_eq!(store.counter(), (2, 0));
+    assert_eq!(counter(&store), (2, 0));
 }
 
 #[test]
 fn calls_that_are_rare_leave_nothing_in_hand() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     for _ in 0..3 {
         admit(&store, &mut hand, 5, 1 << 40, NOON);
         hand.give_back(&store, GiveBack::Idle, NOON);
         hand.give_back(&store, GiveBack::Idle, NOON);
     }
-    assert_eq!(store.counter(), (0, 3 * 5));
+    assert_eq!(counter(&store), (0, 3 * 5));
 }
 
 #[test]
 fn a_limit_that_comes_near_is_counted_call_by_call() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     let admitted = (0..200).filter(|_| admit(&store, &mut hand, 1, 90, NOON).is_some()).count();
     hand.give_back(&store, GiveBack::All, NOON);
-    assert_eq!((admitted, store.counter()), (90, (0, 90)));
+    assert_eq!((admitted, counter(&store)), (90, (0, 90)));
 }
 
 #[test]
 fn a_new_limit_holds_from_the_next_call() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     for _ in 0..3 {
         assert!(admit(&store, &mut hand, 5, 1 << 40, NOON).is_some());
     }
@@ -125,20 +95,20 @@ fn a_new_limit_holds_from_the_next_call() {
 
 #[test]
 fn what_is_in_hand_for_too_long_is_not_used() {
-    let (store, mut hand) = (Memory::default(), InHand::new(8));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(8));
     for _ in 0..2 {
         admit(&store, &mut hand, 5, 1 << 40, NOON);
     }
-    store.asked.set(0);
+    let before = store.accesses();
     let late = admit(&store, &mut hand, 5, 1 << 40, NOON + 120).unwrap();
-    assert_eq!((store.asked.get(), late.expires_minute), (2, Entry::expires_minute(NOON + 120)));
+    assert_eq!((store.accesses() - before, late.expires_minute), (2, Entry::expires_minute(NOON + 120)));
 }
 
 #[test]
 fn conflicts_are_told_by_counter() {
-    let (store, mut hand) = (Memory::default(), InHand::new(0));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(0));
     admit(&store, &mut hand, 5, 10, NOON);
-    store.conflicts.set(3);
+    store.conflict_next(3);
     admit(&store, &mut hand, 5, 10, NOON);
     assert_eq!(hand.take_conflicts(), vec![Arc::<str>::from("a"); 3]);
     assert!(hand.take_conflicts().is_empty());
@@ -146,7 +116,7 @@ fn conflicts_are_told_by_counter() {
 
 #[test]
 fn refusals_for_what_is_put_aside_alone_are_told_by_counter() {
-    let (store, mut hand) = (Memory::default(), InHand::new(0));
+    let (store, mut hand) = (OwnStore::default(), InHand::new(0));
     let told = |hand: &mut InHand| hand.take_transient().len();
     let first = admit(&store, &mut hand, 6, 10, NOON).unwrap();
     assert_eq!((admit(&store, &mut hand, 5, 10, NOON), told(&mut hand)), (None, 1), "6 may come back");
@@ -162,15 +132,15 @@ proptest::proptest! {
     fn two_workers_never_pass_a_limit(
         steps in proptest::collection::vec((0_usize..2, 0_u8..8, 1_i128..9, 0_i128..9, 0_u32..2), 1..200), limit in 1_i128..5000,
     ) {
-        let store = Memory::default();
+        let store = OwnStore::default();
         let (mut hands, mut open, mut used) = ([InHand::new(2), InHand::new(2)], Vec::new(), 0);
         for (worker, kind, amount, actual, conflicts) in steps {
-            store.conflicts.set(conflicts);
+            store.conflict_next(conflicts);
             let hand = &mut hands[worker];
             match kind {
                 0..5 => {
                     let lease = admit(&store, hand, amount, limit, NOON);
-                    let (booked, reserved) = store.counter();
+                    let (booked, reserved) = counter(&store);
                     proptest::prop_assert!(lease.is_none() || booked + reserved <= limit.max(used));
                     open.extend(lease);
                 }
@@ -183,8 +153,8 @@ proptest::proptest! {
                 _ => hand.give_back(&store, GiveBack::Idle, NOON),
             }
         }
-        store.conflicts.set(0);
+        store.conflict_next(0);
         hands.iter_mut().for_each(|hand| hand.give_back(&store, GiveBack::All, NOON));
-        proptest::prop_assert_eq!(store.counter(), (used, open.iter().map(|lease| lease.amount).sum()));
+        proptest::prop_assert_eq!(counter(&store), (used, open.iter().map(|lease| lease.amount).sum()));
     }
 }

@@ -1,28 +1,7 @@
 use super::*;
-use crate::ledger::{Amount, Entry, book};
+use crate::ledger::{Amount, Entry, OwnStore, book};
 use crate::window::Window;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
-
-/// Shared data of one process.
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
-
-impl SharedStore for Memory {
-    fn read(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, StoreFailure> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn swap(&self, key: &str, value: &[u8], cas: Option<u32>) -> Result<Swap, StoreFailure> {
-        let mut entries = self.0.borrow_mut();
-        let stored = entries.get(key).map(|(_, number)| *number);
-        if stored != cas && !(stored.is_some() && cas == Some(0)) {
-            return Ok(Swap::Conflict);
-        }
-        entries.insert(key.to_owned(), (value.to_vec(), stored.unwrap_or(0) + 1));
-        Ok(Swap::Done)
-    }
-}
+use std::collections::VecDeque;
 
 const WINDOW: Window = Window::Seconds(86_400);
 const NOW: i64 = 1_800_000_000;
@@ -33,7 +12,7 @@ fn op(change: Change) -> Op {
 }
 
 /// One call that ends at once. Whether it was admitted.
-fn call(memory: &Memory, limit: i128) -> bool {
+fn call(memory: &OwnStore, limit: i128) -> bool {
     let ask = op(Change::Reserve { amount: Amount::fixed(1), limit });
     let Ok(Admission::Granted(answers)) = perform_beside_others(memory, &mut InHand::new(0), &[ask], NOW)
     else {
@@ -43,14 +22,14 @@ fn call(memory: &Memory, limit: i128) -> bool {
     book(memory, &[op(Change::Settle { lease: *lease, actual: 1, output: None })], NOW).is_empty()
 }
 
-fn used(memory: &Memory) -> i128 {
+fn used(memory: &OwnStore) -> i128 {
     let found = memory.read("tg/1/n/quota/q/v").unwrap();
     found.map_or(0, |(bytes, _)| Entry::from_bytes(&bytes).unwrap().used(WINDOW, NOW))
 }
 
 /// Steps of 50 ms: each proxy syncs every fourth, at its own time; a message takes a step to the store, and its answer another.
 struct Fleet {
-    proxies: Vec<Memory>,
+    proxies: Vec<OwnStore>,
     told: Vec<i128>,
     /// Messages on their way to the store, and answers on their way back.
     under_way: VecDeque<(usize, i128)>,
@@ -61,7 +40,7 @@ impl Fleet {
     const SYNC_STEPS: usize = 4;
 
     fn of(size: usize) -> Self {
-        let proxies = (0..size).map(|_| Memory::default()).collect();
+        let proxies = (0..size).map(|_| OwnStore::default()).collect();
         Self { proxies, told: vec![0; size], under_way: VecDeque::new(), answers: VecDeque::new() }
     }
 
@@ -102,7 +81,7 @@ fn a_thousand_proxies_pass_a_limit_by_what_they_admit_between_two_syncs() {
 
 #[test]
 fn what_others_took_in_another_window_does_not_count() {
-    let memory = Memory::default();
+    let memory = OwnStore::default();
     note_others(&memory, &op(Change::Reset), 5, NOW);
     assert_eq!(taken_by_others(&memory, &op(Change::Reset), NOW), Ok(5));
     assert_eq!(taken_by_others(&memory, &op(Change::Reset), NOW + 86_400), Ok(0));
@@ -112,7 +91,7 @@ fn what_others_took_in_another_window_does_not_count() {
 
 #[test]
 fn what_is_taken_is_said_with_what_others_took() {
-    let memory = Memory::default();
+    let memory = OwnStore::default();
     note_others(&memory, &op(Change::Reset), 5, NOW);
     let ask = |limit| {
         perform_beside_others(
