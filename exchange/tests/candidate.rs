@@ -307,3 +307,32 @@ fn the_calls_above_meet_every_action() {
         assert!(met.contains(action), "no call met `{}`", action.as_str());
     }
 }
+
+/// A candidate's tags may read other properties of the host than the active ones; these come behind those.
+#[test]
+fn its_tags_read_properties_of_their_own() {
+    let tag =
+        |property: &str| json!({"team": {"from": [{"property": ["node", property]}], "required": "deny"}});
+    let check = |candidate: &str, expected: &[&str], given: &[Option<&str>], refuses: bool| {
+        let configuration = json!({"tags": tag("id"), "candidate": {"tags": tag(candidate)}});
+        let rules = Rc::new(Rules::compile(configuration.to_string().as_bytes()).unwrap());
+        let asked: Vec<_> = rules.properties_of_host().map(|path| path.join(".")).collect();
+        assert_eq!(asked, expected);
+        let head = support::head(&[]);
+        let properties = given.iter().map(|value| value.map(|value| value.as_bytes().to_vec())).collect();
+        let head = Head { properties, ..head };
+        let (now, store) = (Timestamp::from_unix_nanos(NOON * 1_000_000_000), Memory::default());
+        let Start::Begin(mut exchange, _, Step::Pass) =
+            Exchange::start(&rules, &head, ReservationId::default, now)
+        else {
+            panic!("the call does not pass")
+        };
+        play(&mut exchange, &store, now);
+        let finish = Finish { now, ended: Ended::Complete, answered_by: AnsweredBy::Upstream };
+        let verdict = exchange.settle(finish).record.candidate;
+        assert_eq!(verdict.is_some_and(|verdict| verdict.action == Action::Deny), refuses, "{candidate}");
+    };
+    check("id", &["node.id"], &[Some("a")], false);
+    check("cluster", &["node.id", "node.cluster"], &[Some("a"), Some("b")], false);
+    check("cluster", &["node.id", "node.cluster"], &[Some("a"), None], true);
+}

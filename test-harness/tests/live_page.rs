@@ -44,6 +44,7 @@ fn the_page_signs_in_and_draws_what_was_spent() {
     let plugin = json!({
         "tags": {"team": {"from": [{"header": "x-team"}]}, "feature": {"from": [{"header": "x-feature"}]}},
         "waste": {},
+        "candidate": {"name": "next", "routes": [{"when": {"team": "search"}, "deny": "*"}]},
         "admin": {"token_sha256": digest},
     });
     let Some((envoy, _llm)) = envoy(&plugin) else { return };
@@ -73,6 +74,9 @@ fn the_page_signs_in_and_draws_what_was_spent() {
     assert!(!dom.contains("token=secret"), "the token stayed in the address");
     // All of them say the same; the first of each worker are told before any of them was over.
     for expected in ["Waste since", "|repeated|", "|a day, last hour|"] {
+        assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
+    }
+    for expected in ["Candidate next since", "90 of 210 calls", "|allow|", "|deny (routes[0])|"] {
         assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
     }
     assert!(!dom.contains("id=\"waste\" hidden"), "the table of waste is hidden");

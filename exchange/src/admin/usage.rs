@@ -56,10 +56,11 @@ impl Question {
             self.part(&load(asked.rules, Subject::Usage, self.window, index, asked.store), index)
         };
         format!(
-            r#"{{"by":{},"dimensions":{},"waste":{},"window":"{}","now":"{}","current":{},"previous":{}}}"#,
+            r#"{{"by":{},"dimensions":{},"waste":{},"candidate":{},"window":"{}","now":"{}","current":{},"previous":{}}}"#,
             list(&self.by.iter().map(|name| quoted(name)).collect::<Vec<_>>()),
             list(&dimensions(asked.rules).map(quoted).collect::<Vec<_>>()),
             asked.rules.waste.is_some(),
+            asked.rules.candidate.is_some(),
             self.window.name(),
             asked.now,
             part(index),
