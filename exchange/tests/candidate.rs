@@ -321,7 +321,7 @@ fn its_tags_read_properties_of_their_own() {
         let head = support::head(&[]);
         let properties = given.iter().map(|value| value.map(|value| value.as_bytes().to_vec())).collect();
         let head = Head { properties, ..head };
-        let (now, store) = (Timestamp::from_unix_nanos(NOON * 1_000_000_000), Memory::default());
+        let (now, store) = (Timestamp::from_unix_nanos(NOON * 1_000_000_000), OwnStore::default());
         let Start::Begin(mut exchange, _, Step::Pass) =
             Exchange::start(&rules, &head, ReservationId::default, now)
         else {
