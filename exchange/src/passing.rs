@@ -65,9 +65,11 @@ impl Exchange {
 
     /// Whether the request's body still has to be read.
     pub fn wants_request(&self) -> bool {
-        self.reader.wants_more()
-            || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more())
-            || self.plan.trial.as_ref().is_some_and(|trial| trial.wants_body())
+        let outline = || self.plan.outline.as_ref().is_some_and(|outline| outline.wants_more());
+        let trial = || self.plan.trial.as_ref().is_some_and(|trial| trial.wants_body());
+        // Rules about waste ask afterwards whether the answer had a bound.
+        let matters = || self.rules.waste.is_some() || self.reader.matters_later();
+        (self.reader.wants_more() && matters()) || outline() || trial()
     }
 
     /// A piece of the request's body on its way upstream.

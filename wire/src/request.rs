@@ -192,6 +192,15 @@ impl RequestReader {
         }
     }
 
+    /// Whether the body says anything that matters once the request has gone on. Where the path names the model, and the option is not
+    /// added, there are only bounds on the answer, and a tier: they are for what is decided beforehand.
+    pub fn matters_later(&self) -> bool {
+        let alone = self.texts.is_none() && self.injection == Injection::Off;
+        !alone
+            || matches!(&self.body, Body::Json(reader) if reader.matters_later())
+            || matches!(self.body, Body::Form(_))
+    }
+
     /// What is known so far.
     pub fn facts(&self) -> &RequestFacts {
         &self.facts

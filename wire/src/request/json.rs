@@ -70,6 +70,11 @@ impl JsonReader {
         self.state.edits.apply(chunk)
     }
 
+    pub(super) fn matters_later(&self) -> bool {
+        let bound = |role: Role| matches!(role, Role::MaxOutput | Role::Choices | Role::Tier);
+        !self.state.path_has_model || !self.state.wants.iter().all(|want| bound(want.role))
+    }
+
     pub(super) fn wants_more(&self) -> bool {
         !self.state.over && !self.scanner.malformed
     }
