@@ -3,7 +3,7 @@
 use memchr::memrchr;
 
 use crate::stream::json_fields::Wants;
-use crate::stream::json_fields::blocks::{BLOCK, Places, first, places_of};
+use crate::stream::json_fields::blocks::{BLOCK, Places, first, pairs_of};
 
 /// Keys begin with one of so many bytes, or events are not told apart by them.
 const LETTERS: usize = 4;
@@ -19,10 +19,11 @@ pub(super) struct Markers {
     letters: Letters,
 }
 
-/// Where a key stands among the wants.
+/// Where a key stands among the wants, and how it begins.
 #[derive(Clone, Copy, Debug)]
 struct Key {
-    letter: u8,
+    beginning: Beginning,
+    length: usize,
     want: usize,
     segment: usize,
 }
@@ -50,7 +51,7 @@ impl Markers {
             let letter = key.bytes().next().unwrap_or(b'"');
             found.letters = found.letters.with(letter);
             if !found.keys.iter().any(|known| found.text(known) == Some(key)) {
-                found.keys.push(Key { letter, want, segment });
+                found.keys.push(Key { beginning: Beginning::of(key), length: key.len(), want, segment });
             }
         }
         found
@@ -68,27 +69,29 @@ impl Markers {
             Letters::Many => return Some(0),
             Letters::These(letters) => letters,
         };
-        let Some(last) = text.len().checked_sub(BLOCK) else { return self.find_bytewise(text, letters) };
-        // Behind the last quote of a block stands the first byte of the next one.
-        let (mut at, mut behind) = (0_usize, Places::MIN);
-        while at < text.len() {
+        let Some(last) = text.len().checked_sub(BLOCK.saturating_add(1)) else {
+            return self.find_bytewise(text, letters);
+        };
+        let mut at = 0_usize;
+        loop {
             // The last block begins so much earlier that it is whole, and what was looked at is passed over.
             let from = at.min(last);
-            let block = text.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>)?;
-            let quotes = places_of(block, [b'"']);
+            let block = |from: usize| text.get(from..).and_then(<[u8]>::first_chunk::<BLOCK>);
+            let behind = from.saturating_add(1);
             let fresh = Places::MAX.wrapping_shl(u32::try_from(at.saturating_sub(from)).unwrap_or(0));
-            let mut beginnings = (quotes << 1 | behind) & places_of(block, letters) & fresh;
-            behind = quotes >> 63;
-            while let Some(place) = first(beginnings) {
-                let place = from.saturating_add(place);
+            let mut quotes = pairs_of([block(from)?, block(behind)?], b'"', letters) & fresh;
+            while let Some(quote) = first(quotes) {
+                let place = behind.saturating_add(quote);
                 if self.tells(text, place) {
                     return Some(place);
                 }
-                beginnings &= beginnings.wrapping_sub(1);
+                quotes &= quotes.wrapping_sub(1);
+            }
+            if from == last {
+                return None;
             }
             at = from.saturating_add(BLOCK);
         }
-        None
     }
 
     /// The same for less than a block.
@@ -103,10 +106,37 @@ impl Markers {
     /// Whether one of the keys stands at `place`, behind its quote, with a value other than null.
     fn tells(&self, text: &[u8], place: usize) -> bool {
         let here = text.get(place..).unwrap_or_default();
-        let keys = self.keys.iter().filter(|key| here.first() == Some(&key.letter));
-        let texts = keys.filter_map(|key| self.text(key));
-        let mut behind = texts.filter_map(|key| here.strip_prefix(key.as_bytes())?.strip_prefix(b"\""));
-        behind.next().is_some_and(has_value)
+        let beginning = here.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        self.keys.iter().any(|key| {
+            let maybe = beginning.is_none_or(|beginning| key.beginning.fits(beginning));
+            // Nearly every event has some of the keys with null. Whatever else stands there then, it is not this key with a value.
+            let value = here.get(key.length..).and_then(<[u8]>::first_chunk);
+            maybe
+                && value != Some(b"\":null")
+                && self.text(key).is_some_and(|text| has_value_of(text.as_bytes(), here))
+        })
+    }
+}
+
+/// The first bytes of a key, and which bits of eight bytes they are. Eight bytes are compared by one instruction, more by a call.
+#[derive(Clone, Copy, Debug)]
+struct Beginning {
+    bytes: u64,
+    mask: u64,
+}
+
+impl Beginning {
+    fn of(key: &str) -> Self {
+        let first = key.bytes().chain([b'"']).take(8).enumerate();
+        first.fold(Self { bytes: 0, mask: 0 }, |sum, (at, byte)| {
+            let place = u32::try_from(at).unwrap_or(0).saturating_mul(8);
+            let bytes = sum.bytes | u64::from(byte).wrapping_shl(place);
+            Self { bytes, mask: sum.mask | 0xff_u64.wrapping_shl(place) }
+        })
+    }
+
+    const fn fits(self, bytes: u64) -> bool {
+        bytes & self.mask == self.bytes
     }
 }
 
@@ -125,6 +155,11 @@ impl Letters {
         free.for_each(|place| (*place, taken) = (letter, true));
         if taken { Self::These(letters) } else { Self::Many }
     }
+}
+
+/// Whether this key, its closing quote and a value other than null stand there.
+fn has_value_of(key: &[u8], here: &[u8]) -> bool {
+    here.strip_prefix(key).and_then(|behind| behind.strip_prefix(b"\"")).is_some_and(has_value)
 }
 
 /// Whether what follows a quoted key is a value other than null, as far as can be said of a text that may be several lines: a line's end

@@ -33,12 +33,12 @@ pub(super) fn nested(
     depth: u64,
     text: Option<Escaped>,
 ) -> Passed {
-    let (quotes, backslashes) = (places_of(block, [b'"']), places_of(block, [b'\\']));
+    let (quotes, backslashes) = (places_of(block, b'"'), places_of(block, b'\\'));
     if text == Some(Escaped::No) && quotes | backslashes == 0 {
         return Passed::Plain;
     }
     let Some((inside, text)) = strings(quotes, backslashes, text) else { return Passed::Odd };
-    let (opens, closes) = (places_of(block, [open]) & !inside, places_of(block, [close]) & !inside);
+    let (opens, closes) = (places_of(block, open) & !inside, places_of(block, close) & !inside);
     if quotes | inside | opens | closes == 0 {
         return Passed::Plain;
     }
@@ -53,7 +53,7 @@ pub(super) fn nested(
 
 /// Passes over a block of a string.
 pub(super) fn text(block: &[u8; BLOCK], escaped: Escaped) -> Passed {
-    let (quotes, backslashes) = (places_of(block, [b'"']), places_of(block, [b'\\']));
+    let (quotes, backslashes) = (places_of(block, b'"'), places_of(block, b'\\'));
     if quotes | backslashes == 0 && escaped == Escaped::No {
         return Passed::Plain;
     }
@@ -116,27 +116,85 @@ pub(crate) fn first(places: Places) -> Option<usize> {
     usize::try_from(places.trailing_zeros()).ok().filter(|_| places != 0)
 }
 
-/// Where one of these bytes stands in a block.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-#[inline]
-pub(crate) fn places_of<const N: usize>(block: &[u8; BLOCK], bytes: [u8; N]) -> Places {
-    use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128_or};
-    let half = |half: &[u8; 8]| u64::from_le_bytes(*half);
-    let (quarters, _) = block.as_chunks::<16>();
-    quarters.iter().rev().fold(0, |places, quarter| {
-        let (halves, _) = quarter.as_chunks::<8>();
-        let [low, high] = halves else { return places };
-        // Two numbers that lie side by side: the compiler makes one load of them, and `unsafe` code would say no more.
-        let here = u64x2(half(low), half(high));
-        let found = bytes.into_iter().map(|byte| u8x16_eq(here, u8x16_splat(byte)));
-        let found = found.reduce(|one, other| v128_or(one, other));
-        (places << 16) | found.map_or(0, |found| Places::from(u8x16_bitmask(found)))
-    })
+/// Where this byte stands in a block.
+pub(super) fn places_of(block: &[u8; BLOCK], byte: u8) -> Places {
+    simd::places(simd::eq(block, byte))
 }
 
-/// Where one of these bytes stands in a block.
+/// Where `first` stands in a block with one of `seconds` in the same place of `behind`, the block that begins a byte later.
+#[inline]
+pub(crate) fn pairs_of<const N: usize>(
+    [block, behind]: [&[u8; BLOCK]; 2],
+    first: u8,
+    seconds: [u8; N],
+) -> Places {
+    let second = seconds.into_iter().map(|byte| simd::eq(behind, byte)).reduce(simd::or);
+    second.map_or(0, |second| simd::places(simd::and(simd::eq(block, first), second)))
+}
+
+/// What is asked of a block is a sum of comparisons, made of numbers of 16 bytes where there are such.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd {
+    use core::arch::wasm32::{
+        u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128, v128_and, v128_any_true, v128_or,
+    };
+
+    use super::{BLOCK, Places};
+
+    /// For each byte of a block all its bits or none.
+    pub(super) type Found = [v128; 4];
+
+    #[inline]
+    pub(super) fn eq(block: &[u8; BLOCK], byte: u8) -> Found {
+        let half = |at: usize| {
+            let bytes = block.get(at..).and_then(<[u8]>::first_chunk::<8>);
+            bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        };
+        // Two numbers that lie side by side: the compiler makes one load of them, and `unsafe` code would say no more.
+        let same = |at: usize| u8x16_eq(u64x2(half(at), half(at.wrapping_add(8))), u8x16_splat(byte));
+        [same(0), same(16), same(32), same(48)]
+    }
+
+    #[inline]
+    pub(super) fn or([a, b, c, d]: Found, [e, f, g, h]: Found) -> Found {
+        [v128_or(a, e), v128_or(b, f), v128_or(c, g), v128_or(d, h)]
+    }
+
+    #[inline]
+    pub(super) fn and([a, b, c, d]: Found, [e, f, g, h]: Found) -> Found {
+        [v128_and(a, e), v128_and(b, f), v128_and(c, g), v128_and(d, h)]
+    }
+
+    #[inline]
+    pub(super) fn places([a, b, c, d]: Found) -> Places {
+        if !v128_any_true(v128_or(v128_or(a, b), v128_or(c, d))) {
+            return 0;
+        }
+        let half = |low, high| u32::from(u8x16_bitmask(low)) | u32::from(u8x16_bitmask(high)) << 16;
+        Places::from(half(a, b)) | Places::from(half(c, d)) << 32
+    }
+}
+
+/// The same by the byte.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub(crate) fn places_of<const N: usize>(block: &[u8; BLOCK], bytes: [u8; N]) -> Places {
-    let found = block.iter().rev().map(|byte| Places::from(bytes.contains(byte)));
-    found.fold(0, |places, found| (places << 1) | found)
+mod simd {
+    use super::{BLOCK, Places};
+
+    pub(super) type Found = Places;
+
+    pub(super) fn eq(block: &[u8; BLOCK], byte: u8) -> Found {
+        block.iter().rev().fold(0, |places, here| (places << 1) | Places::from(*here == byte))
+    }
+
+    pub(super) const fn or(one: Found, other: Found) -> Found {
+        one | other
+    }
+
+    pub(super) const fn and(one: Found, other: Found) -> Found {
+        one & other
+    }
+
+    pub(super) const fn places(found: Found) -> Places {
+        found
+    }
 }
