@@ -38,6 +38,9 @@ pub(super) fn nested(
         return Passed::Plain;
     }
     let Some((inside, text)) = strings(quotes, backslashes, text) else { return Passed::Odd };
+    if inside == Places::MAX {
+        return Passed::Goes(depth, text);
+    }
     let (opens, closes) = (places_of(block, open) & !inside, places_of(block, close) & !inside);
     if quotes | inside | opens | closes == 0 {
         return Passed::Plain;
