@@ -12,7 +12,7 @@ const MARK: &str = "<!-- measured by `cargo xtask guards` -->\n";
 pub fn run(args: &[String]) -> Result<(), String> {
     let example =
         ["run", "--quiet", "--release", "--package", "tollgate-policy", "--example", "guards", "--"];
-    println!("playing synthetic weeks; 20 gateways of 500 keys take some minutes on two cores");
+    println!("playing synthetic weeks; 20 gateways of 825 keys take ten minutes on two cores");
     let tables = Job::cargo(example).args(args).capture()?;
     print!("{tables}");
     if !args.is_empty() {

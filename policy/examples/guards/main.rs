@@ -27,10 +27,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tollgate_policy::GuardRule;
 
-const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--incidents N] [--threads N]\n\
+const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--threads N]\n\
     --seeds N      so many gateways, each of a seed drawn now (20)\n\
     --seed S       the gateway of this seed only, to repeat a run; may be said again\n\
-    --keys N       so many keys each, without incidents (300)\n\
+    --keys N       so many keys each, without incidents, from 200 calls a day on (300)\n\
+    --busy-keys N  so many keys each, without incidents, from 1,000 calls a day on (500)\n\
     --incidents N  so many keys each with one incident (25)\n\
     --threads N    (2)\n";
 
@@ -39,6 +40,7 @@ const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--incidents N] [--
 pub(crate) struct Options {
     pub(crate) seeds: Vec<u64>,
     pub(crate) keys: usize,
+    pub(crate) busy_keys: usize,
     pub(crate) incidents: usize,
     threads: usize,
 }
@@ -48,9 +50,8 @@ pub(crate) struct Options {
 pub(crate) struct Played {
     pub(crate) pages: Vec<Page>,
     pub(crate) met: Vec<Met>,
-    /// Keys without incidents; of these, those with 1,000 calls a day or more.
-    pub(crate) keys: usize,
-    pub(crate) busy_keys: usize,
+    /// Keys without incidents, by [`replay::GATEWAYS`].
+    pub(crate) keys: [usize; 2],
 }
 
 fn main() -> ExitCode {
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
 
 /// Seeds are drawn anew each time.
 fn options(args: &[String]) -> Result<Options, String> {
-    let mut options = Options { seeds: Vec::new(), keys: 300, incidents: 25, threads: 2 };
+    let mut options = Options { seeds: Vec::new(), keys: 300, busy_keys: 500, incidents: 25, threads: 2 };
     let (mut count, mut rest) = (20, args.iter());
     while let Some(name) = rest.next() {
         let value = rest.next().and_then(|value| value.parse::<u64>().ok());
@@ -84,6 +85,7 @@ fn options(args: &[String]) -> Result<Options, String> {
             "--seeds" => count = value,
             "--seed" => options.seeds.push(value),
             "--keys" => options.keys = value as usize,
+            "--busy-keys" => options.busy_keys = value as usize,
             "--incidents" => options.incidents = value as usize,
             "--threads" => options.threads = (value as usize).max(1),
             _ => return Err(format!("unknown option `{name}`\n{HELP}")),
@@ -116,15 +118,20 @@ fn play_gateway(seed: u64, options: &Options, guards: &[GuardRule], played: &mut
     let mut dice = Dice::new(seed, u64::MAX);
     for number in 0..options.keys as u64 {
         let key = Key::draw(&mut dice, SMALLEST);
-        played.keys += 1;
-        played.busy_keys += usize::from(key.calls_per_day >= replay::BUSY);
-        played.pages.extend(replay::quiet(key, seed, number, guards));
+        played.pages.extend(replay::quiet(key, seed, number, 0, guards));
     }
     for number in 0..options.incidents {
         let key = Key::draw(&mut dice, replay::BUSY);
         let kind = Kind::ALL[number % Kind::ALL.len()];
         played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, guards));
     }
+    let mut dice = Dice::new(seed, u64::MAX - 1);
+    for number in 0..options.busy_keys as u64 {
+        let key = Key::draw(&mut dice, replay::BUSY);
+        played.pages.extend(replay::quiet(key, seed, (1 << 33) + number, 1, guards));
+    }
+    played.keys[0] += options.keys;
+    played.keys[1] += options.busy_keys;
 }
 
 /// The smallest keys make so many calls a day; of those of 1,000 and more there are as many as Zipf's law has.
@@ -134,7 +141,8 @@ impl Played {
     fn and(mut self, other: Self) -> Self {
         self.pages.extend(other.pages);
         self.met.extend(other.met);
-        Self { keys: self.keys + other.keys, busy_keys: self.busy_keys + other.busy_keys, ..self }
+        let keys = [0, 1].map(|gateway| self.keys[gateway] + other.keys[gateway]);
+        Self { keys, ..self }
     }
 }
 
@@ -146,9 +154,9 @@ mod tests {
     fn guards_notice_each_kind_of_incident_within_the_day() {
         let seed = RandomState::new().hash_one("seed") >> 32;
         println!("seed {seed}");
-        let options = Options { seeds: vec![seed], keys: 2, incidents: 5, threads: 1 };
+        let options = Options { seeds: vec![seed], keys: 2, busy_keys: 1, incidents: 5, threads: 1 };
         let played = play(&options, &replay::guards().unwrap());
-        assert_eq!((played.keys, played.met.len()), (2, 5));
+        assert_eq!((played.keys, played.met.len()), ([2, 1], 5));
         for met in &played.met {
             let share = met.share(0);
             assert!(share.is_some_and(|share| share < 0.5), "seed {seed}: {met:?}");
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn a_seed_is_repeated_and_others_are_drawn() {
         let read = |args: &[&str]| options(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
-        let repeated = Options { seeds: vec![7], keys: 9, incidents: 25, threads: 2 };
+        let repeated = Options { seeds: vec![7], keys: 9, busy_keys: 500, incidents: 25, threads: 2 };
         assert_eq!(read(&["--seed", "7", "--keys", "9"]), Ok(repeated));
         assert_eq!(read(&[]).map(|options| options.seeds.len()), Ok(20));
         assert_eq!(read(&["--keys"]), Err("`--keys` needs a number".to_owned()));

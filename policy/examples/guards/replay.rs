@@ -21,6 +21,9 @@ pub const GUARDS: &str = r#"[
 /// Who notices: the guards together, a fixed limit, a rule on a rate.
 pub const WATCHERS: [&str; 3] = ["guards", "fixed limit", "10-minute rate"];
 
+/// Who pages without a reason is measured on gateways whose keys make 200 calls a day and more, and on such with busy keys alone.
+pub const GATEWAYS: [&str; 2] = ["mixed keys", "busy keys"];
+
 pub fn guards() -> Result<Vec<GuardRule>, String> {
     let value = serde_json::from_str(GUARDS).map_err(|error| error.to_string())?;
     compile_guards(&value, &[]).map_err(|error| error.to_string())
@@ -32,7 +35,8 @@ pub struct Page {
     pub week: u32,
     pub watcher: usize,
     pub guard: usize,
-    pub busy: bool,
+    /// Of [`GATEWAYS`].
+    pub gateway: usize,
 }
 
 /// What one watcher makes of an incident: after how many seconds, by which guard, and what it had cost by then.
@@ -113,14 +117,13 @@ fn seen(call: &Call) -> Seen {
 }
 
 /// Plays weeks without an incident: whoever pages is wrong.
-pub fn quiet(key: Key, seed: u64, number: u64, guards: &[GuardRule]) -> Vec<Page> {
-    let busy = key.calls_per_day >= BUSY;
+pub fn quiet(key: Key, seed: u64, number: u64, gateway: usize, guards: &[GuardRule]) -> Vec<Page> {
     let mut pages = Vec::new();
     let mut days = Days::new(key, seed, number, None);
     let mut watchers = Watchers::new(guards);
     for _ in 0..7 * (WEEKS_BEFORE + 1) {
         watchers.play(&days.next_day(), |watcher, at_s, guard| {
-            pages.push(Page { week: at_s / (7 * DAY_S), watcher, guard, busy });
+            pages.push(Page { week: at_s / (7 * DAY_S), watcher, guard, gateway });
         });
     }
     pages

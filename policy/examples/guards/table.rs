@@ -1,12 +1,14 @@
 //! What was played, as a table.
 
 use crate::incident::Kind;
-use crate::replay::{MARK, Met, WATCHERS};
+use crate::replay::{GATEWAYS, MARK, Met, Page, WATCHERS};
 use crate::{Options, Played};
 use tollgate_policy::GuardRule;
 
 /// The keys of one gateway.
 const GATEWAY: f64 = 10_000.0;
+/// So long keys without incidents are played.
+const WEEKS: u32 = 3;
 /// With fewer calls than this before the mark is passed, nobody can tell an incident from chance.
 const ENOUGH_CALLS: usize = 8;
 
@@ -16,7 +18,7 @@ pub(crate) fn markdown(options: &Options, guards: &[GuardRule], played: &Played)
         "{} seeds ({}), {} keys without incidents, {} incidents.\n\n",
         seeds.len(),
         seeds.join(" "),
-        played.keys,
+        played.keys.iter().sum::<usize>(),
         played.met.len()
     );
     out += "| incident | watcher | caught in time | delay, median | money lost, median | lost in 9 of 10 cases at most | not noticed within a day |\n";
@@ -96,29 +98,64 @@ fn misses(played: &Played, guards: &[GuardRule]) -> String {
 }
 
 fn false_pages(played: &Played, guards: &[GuardRule]) -> String {
+    let [mixed, busy] = played.keys;
     let mut out = format!(
-        "\nFalse pages per week and gateway of 10,000 keys; {} keys with 1,000 calls a day and more, {} with fewer:\n\n",
-        played.busy_keys,
-        played.keys - played.busy_keys
+        "\nFalse pages per week and gateway of 10,000 keys: of {mixed} mixed keys, which make 200 calls a day and more, and of {busy} busy \
+         keys, which make 1,000 and more. In brackets, how many there were:\n\n| watcher |"
     );
-    out += "| watcher | all keys, week 1 | week 2 | week 3 | busy keys, week 1 | week 2 | week 3 |\n|---|---:|---:|---:|---:|---:|---:|\n";
+    let columns = GATEWAYS.iter().flat_map(|gateway| (1..=WEEKS).map(move |week| (gateway, week)));
+    columns.for_each(|(gateway, week)| out += &format!(" {gateway}, week {week} |"));
+    out += "\n|---|---:|---:|---:|---:|---:|---:|\n";
     let names = WATCHERS.iter().map(|name| (*name).to_owned());
     let names = names.chain(guards.iter().map(|guard| format!("of guards, `{}`", guard.name)));
     for (index, name) in names.enumerate() {
         let watcher = if index < WATCHERS.len() { index } else { 0 };
         let guard = index.checked_sub(WATCHERS.len());
-        let rate = |week: u32, busy_only: bool| {
-            let own = played.pages.iter().filter(|page| page.watcher == watcher && page.week == week);
-            let own = own.filter(|page| guard.is_none_or(|guard| page.guard == guard));
-            let count = own.filter(|page| page.busy || !busy_only).count();
-            let keys = if busy_only { played.busy_keys } else { played.keys };
-            format!("{:.1} ({count})", count as f64 * GATEWAY / keys.max(1) as f64)
-        };
-        let [a, b, c, d, e, f] = [(0, false), (1, false), (2, false), (0, true), (1, true), (2, true)]
-            .map(|(week, busy)| rate(week, busy));
-        out += &format!("| {name} | {a} | {b} | {c} | {d} | {e} | {f} |\n");
+        out += &format!("| {name} |");
+        for (gateway, keys) in played.keys.iter().enumerate() {
+            for week in 0..WEEKS {
+                let is = |page: &&Page| {
+                    let of = (page.watcher, page.week, page.gateway) == (watcher, week, gateway);
+                    of && guard.is_none_or(|guard| page.guard == guard)
+                };
+                let count = played.pages.iter().filter(is).count();
+                out += &format!(" {:.1} ({count}) |", count as f64 * GATEWAY / (*keys).max(1) as f64);
+            }
+        }
+        out += "\n";
+    }
+    out + &rates(played)
+}
+
+/// What guards page without a reason, with how sure that is.
+fn rates(played: &Played) -> String {
+    let mut out = "\n| gateway of 10,000 | keys played, three weeks each | false pages of guards | a week | it may be (95 %) |\n|---|---:|---:|---:|---|\n".to_owned();
+    for (gateway, name) in GATEWAYS.iter().enumerate() {
+        let (count, keys) = (false_of(played, gateway), played.keys[gateway]);
+        let each = |count: f64| count * GATEWAY / f64::from(WEEKS) / keys.max(1) as f64;
+        let (low, high) = poisson(count);
+        out += &format!(
+            "| {name} | {keys} | {count} | {:.2} | {:.2} to {:.2} |\n",
+            each(count as f64),
+            each(low),
+            each(high)
+        );
     }
     out
+}
+
+/// How often guards page a gateway without a reason.
+fn false_of(played: &Played, gateway: usize) -> usize {
+    played.pages.iter().filter(|page| page.watcher == 0 && page.gateway == gateway).count()
+}
+
+/// Between which means a Poisson count is expected in 95 of 100 cases (Wilson and Hilferty's approximation of the chi-squared
+/// distribution, which is off by a few hundredths).
+fn poisson(count: usize) -> (f64, f64) {
+    let bound = |of: f64, normal: f64| of * (1.0 - 1.0 / (9.0 * of) + normal / (3.0 * of.sqrt())).powi(3);
+    let count = count as f64;
+    let low = if count > 0.0 { bound(count, -1.96) } else { 0.0 };
+    (low.max(0.0), bound(count + 1.0, 1.96))
 }
 
 /// Whether guards are worth having: they catch more in time than either baseline and nine of ten incidents, and page less than the
@@ -129,9 +166,12 @@ pub(crate) fn holds(played: &Played) -> bool {
     let better = (1..WATCHERS.len()).all(|watcher| caught(0) > caught(watcher));
     let of_hundred = if played.met.len() >= 400 { 87 } else { 75 };
     let enough = caught(0) * 100 >= played.met.len() * of_hundred;
-    // Three weeks of each key; four times what is wanted.
-    let wrong = pages(0) as f64 * GATEWAY <= 3.0 * 4.0 * (played.keys as f64).max(GATEWAY / 4.0);
-    better && enough && wrong && pages(0) < pages(2)
+    // One a week is wanted: that there were more has to be told from chance.
+    let seldom = (0..GATEWAYS.len()).all(|gateway| {
+        let (low, _) = poisson(false_of(played, gateway));
+        low * GATEWAY <= f64::from(WEEKS) * played.keys[gateway] as f64
+    });
+    better && enough && seldom && pages(0) < pages(2)
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -145,3 +185,16 @@ fn at(sorted: &[f64], share: f64) -> Option<f64> {
 }
 
 const _: () = assert!(MARK == 0.02, "the texts above say 2 %");
+
+#[cfg(test)]
+mod tests {
+    use super::poisson;
+
+    #[test]
+    fn a_count_is_known_within_what_chance_allows() {
+        for (count, low, high) in [(0, 0.0, 3.69), (1, 0.025, 5.57), (4, 1.09, 10.24), (20, 12.2, 30.9)] {
+            let found = poisson(count);
+            assert!((found.0 - low).abs() < 0.05 && (found.1 - high).abs() < 0.05, "{count}: {found:?}");
+        }
+    }
+}

@@ -13,6 +13,9 @@ pub(super) struct Level {
     tops: Size,
 }
 
+/// Days that lie further back weigh next to nothing: with more, a usual day is not known any better.
+const REMEMBERED: u32 = 16;
+
 impl Level {
     /// How many words it takes.
     pub const WORDS: usize = 2;
@@ -61,12 +64,17 @@ impl Level {
         self.top = Size::of(self.now.into());
     }
 
+    /// How high it rises on a usual day.
+    pub fn usual(&self) -> u32 {
+        u32::try_from(self.tops.expanded()).unwrap_or(u32::MAX)
+    }
+
     /// What noise will not reach: the highest levels of days fall off exponentially, so a level that one day in 2 to the power of
     /// `rare` 256ths reaches is as much higher as that has octaves more than the `calls` of a day. What few days have shown says
     /// less: how much is as if `doubt` days more were needed.
     pub fn noise(&self, calls: u32, days: u32, (rare, doubt): (u32, u32)) -> u32 {
         let octaves = u64::from(Size::of(calls.max(16).into()).0);
-        let days = u64::from(days.max(1));
+        let days = u64::from(days.clamp(1, REMEMBERED));
         let rarer = self.tops.expanded().saturating_mul(octaves.saturating_add(rare.into()));
         let rarer = rarer.checked_div(octaves).unwrap_or(u64::MAX);
         let unsure =
@@ -120,8 +128,8 @@ mod tests {
     #[test]
     fn noise_is_less_the_more_calls_and_days_are_known() {
         let noise = |calls, days| after(&[0, 4]).noise(calls, days, (16 * 256, 2)) / ONE;
-        assert_eq!(noise(1 << 16, 1000), 8, "as many octaves again");
-        assert!(noise(1 << 8, 1000) == 12 && noise(1 << 8, 2) == 24);
+        assert_eq!(noise(1 << 16, 16), 9, "as many octaves again, and an eighth");
+        assert!(noise(1 << 8, 16) == 13 && noise(1 << 8, 1000) == 13 && noise(1 << 8, 2) == 24);
     }
 
     #[test]

@@ -57,14 +57,17 @@ const ONE: u32 = 65_536;
 const LEARNABLE: u32 = 50;
 /// A key is judged once so many days are known.
 const KNOWN_DAYS: u32 = 2;
-/// One day in 2 to this power, in 256ths: that many days have ten thousand keys of some guards in a few weeks. Found by counting
-/// the false pages of smaller ones, of which there are enough to be counted (`docs/guards.md`).
+/// One day in 2 to this power, in 256ths: that many days have ten thousand keys of some guards in many weeks. Found by how high the
+/// levels of thousands of keys rise in weeks in which nothing happens (`docs/guards.md`).
 const RARE: u32 = 4400;
 /// So much more is needed as long as only few days are known.
 const DOUBT_DAYS: u32 = 2;
-/// Both of spend, whose days are less alike.
-const RARE_SPEND: u32 = 6000;
+/// The same of spend, whose days are less alike.
 const DOUBT_DAYS_SPEND: u32 = 3;
+/// A key that makes fewer calls a day is small: what it does on a usual day says less about a rare one,
+const FEW_CALLS: u32 = 700;
+/// which has to be so much rarer, in 256ths of an octave.
+const RARER_OF_FEW: u32 = 900;
 /// Samples over which the mean of a day is formed: longer days forget their mornings.
 const MEAN_OF: u32 = 16_384;
 
@@ -208,13 +211,12 @@ impl Past {
             Gauge::Share => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), self.normal, ONE),
         };
         let least = lasting.min(16_383).saturating_mul(ONE).max(judge.watch.least());
-        let rare = if self.season.is_some() { (RARE_SPEND, DOUBT_DAYS_SPEND) } else { (RARE, DOUBT_DAYS) };
-        let mut thresholds =
-            self.levels.map(|level| level.noise(self.usual_samples, self.days, rare).max(least));
+        let is_small = self.usual_samples < FEW_CALLS;
         if self.season.is_some() {
-            thresholds[0] = thresholds[0].max(spend::LEAST);
+            return self.spend_thresholds(least, is_small);
         }
-        thresholds
+        let rare = RARE.saturating_add(if is_small { RARER_OF_FEW } else { 0 });
+        self.levels.map(|level| level.noise(self.usual_samples, self.days, (rare, DOUBT_DAYS)).max(least))
     }
 
     #[inline(never)]

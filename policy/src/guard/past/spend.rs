@@ -1,6 +1,6 @@
 //! Spend: each call counts by how much it costs, and `factor` times the usual calls drain away.
 
-use super::{LEVELS, ONE, Past, scaled};
+use super::{DOUBT_DAYS_SPEND, LEVELS, ONE, Past, scaled};
 use crate::guard::Judge;
 use crate::guard::size::{Size, expanded};
 
@@ -14,23 +14,47 @@ struct Pace {
     times: u32,
     /// or so many calls an hour: a user's session and an agent's turns are bursts that are no news.
     calls: u32,
+    /// A day that reaches what fires is one in 2 to this power, in 256ths;
+    rare: u32,
+    /// and so much rarer it must be where calls come in bursts.
+    bursty: u32,
+    /// Below so much nothing fires.
+    least: u32,
 }
 
 /// The first is of money: it rises as long as spend is above what is tolerated, whatever the reason. Single calls that cost as much
 /// as many make it noisy. The others see that there are more calls than usual, in a quarter of an hour or in a minute; and the last,
 /// that these are dear ones.
 const PACES: [Pace; LEVELS] = [
-    Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0 },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60 },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90 },
-    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90 },
+    Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0, rare: 6500, bursty: 0, least: 48 * ONE },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60, rare: 2100, bursty: 4900, least: 0 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90, rare: 1900, bursty: 2200, least: 0 },
+    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90, rare: 1800, bursty: 2100, least: 0 },
 ];
-/// Below so many usual calls money alone says nothing: a few single calls may cost as much.
-pub(super) const LEAST: u32 = 64 * ONE;
+/// Calls that come one by one raise their levels to this on a usual day, and hardly ever to more than twice as much. From one call more
+/// on they come in bursts, whose lengths differ by far more.
+const STEADY: u32 = 3 * ONE;
+/// Of a small key money alone says nothing below so many usual calls.
+const LEAST_OF_FEW: u32 = 64 * ONE;
 /// The most that a call counts for what a usual one costs.
 const MOST_OF_MEAN: u32 = 16 * ONE;
 
 impl Past {
+    /// From which levels on a key departs from its past.
+    pub(super) fn spend_thresholds(&self, least: u32, is_small: bool) -> [u32; LEVELS] {
+        let mut thresholds = [least; LEVELS];
+        for ((threshold, level), pace) in thresholds.iter_mut().zip(&self.levels).zip(&PACES) {
+            let bursts = level.usual().saturating_sub(STEADY).min(ONE);
+            let rare = pace.rare.saturating_add(scaled(pace.bursty, bursts, ONE));
+            // So much rarer it must be where a usual day says little.
+            let rare = if is_small { scaled(rare, 5, 3) } else { rare };
+            let noise = level.noise(self.usual_samples, self.days, (rare, DOUBT_DAYS_SPEND));
+            let alone = if is_small && pace.least > 0 { LEAST_OF_FEW } else { pace.least };
+            *threshold = least.max(alone).max(noise);
+        }
+        thresholds
+    }
+
     /// Takes in what calls cost, where so many an hour are usual.
     #[inline(never)]
     pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, per_hour: u32, samples: &[Size]) {
