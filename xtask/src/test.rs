@@ -209,7 +209,7 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
 }
 
 /// The limit on the plugin's size. What it holds is mostly prices; look at what grew before you raise it.
-const MAX_WASM_BYTES: u64 = 2_572_000;
+const MAX_WASM_BYTES: u64 = 2_346_000;
 
 fn check_size(wasm: &Path) -> Result<(), String> {
     let bytes = fs::metadata(wasm).map_err(|error| format!("`{}`: {error}", wasm.display()))?.len();
