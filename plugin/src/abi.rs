@@ -1,4 +1,4 @@
-//! The proxy-wasm ABI 0.2.1, in bytes: the one file with host calls and `unsafe`.
+//! The proxy-wasm ABI 0.2.1, in bytes: the one file with host calls.
 //!
 //! Not the SDK's wrappers: those panic on every status that they do not list and on text that is not UTF-8, and
 //! clients can provoke both; and they know only two of the ways in which a callback can hold a stream.

@@ -1,8 +1,9 @@
 //! Memory for a VM of one thread: small blocks are kept in lists by size and handed out again.
 //!
-//! A call allocates some thirty-five blocks, most of them small, and frees them all. The general allocator splits and merges them each time; a list
-//! for each size class is a pop and a push, and gives back the block that was touched last. A block never changes its class, so
-//! what small blocks take is bounded by the most that was ever live in each class. Larger blocks go to the general allocator.
+//! A call allocates some thirty-five blocks, most of them small, and frees them all. The general allocator splits and merges them
+//! each time; a list for each size class is a pop and a push, and gives back the block that was touched last. A block never changes
+//! its class, so what small blocks take is bounded by the most that was ever live in each class. Larger blocks go to the general
+//! allocator.
 //!
 //! None of it is inlined: the general allocator used to be, wherever something is allocated, which was a ninth of the plugin.
 #![expect(unsafe_code, reason = "an allocator hands out raw memory")]

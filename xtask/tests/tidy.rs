@@ -120,15 +120,12 @@ fn pricing_has_no_floats() {
 /// A file that no module names is not compiled, so nothing else would tell that it is dead.
 #[test]
 fn every_source_file_is_a_module_of_its_crate() {
-    let tree = Command::new("git").args(["ls-files", "*/src/*.rs"]).current_dir(root()).output();
-    let tree = String::from_utf8(tree.expect("git lists files").stdout).expect("names are UTF-8");
     let is_root = |path: &Path| {
         let own =
             path.file_stem().is_some_and(|stem| ["lib", "main", "mod"].iter().any(|root| stem == *root));
         own || path.parent().is_some_and(|folder| folder.ends_with("bin") || folder.ends_with("examples"))
     };
-    let files: Vec<PathBuf> =
-        tree.lines().map(|line| root().join(line)).filter(|path| path.exists()).collect();
+    let files = committed("*/src/*.rs");
     let named = |path: &Path| {
         let (folder, stem) = (path.parent()?, path.file_stem()?.to_str()?);
         let beside = folder.with_extension("rs");
@@ -144,7 +141,7 @@ fn every_source_file_is_a_module_of_its_crate() {
 /// `cargo xtask test` runs test binaries (`xtask/src/binaries.rs`), and examples in docstrings are in none of them.
 #[test]
 fn no_docstring_has_an_example_that_nobody_runs() {
-    let files: Vec<PathBuf> = DEFAULT_MEMBERS.iter().flat_map(|room| sources(&root().join(room))).collect();
+    let files = committed("*/src/*.rs");
     let examples: Vec<_> = files
         .iter()
         .filter(|file| fs::read_to_string(file).is_ok_and(|text| text.lines().any(begins_an_example)))
@@ -152,22 +149,18 @@ fn no_docstring_has_an_example_that_nobody_runs() {
     assert!(files.len() > 200 && examples.is_empty(), "make tests of the examples in {examples:#?}");
 }
 
-const DEFAULT_MEMBERS: [&str; 8] = [
-    "pricing/src",
-    "wire/src",
-    "policy/src",
-    "record/src",
-    "exchange/src",
-    "reports",
-    "test-harness/src",
-    "web/src",
-];
-
 /// Any fence: none is needed so far.
 fn begins_an_example(line: &str) -> bool {
     let line = line.trim_start();
     let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
     text.is_some_and(|text| text.trim_start().starts_with("```"))
+}
+
+/// The files of the tree that git knows under this pattern.
+fn committed(pattern: &str) -> Vec<PathBuf> {
+    let tree = Command::new("git").args(["ls-files", pattern]).current_dir(root()).output();
+    let tree = String::from_utf8(tree.expect("git lists files").stdout).expect("names are UTF-8");
+    tree.lines().map(|line| root().join(line)).filter(|path| path.exists()).collect()
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -55,8 +55,8 @@ impl Exchange {
         Done { action, model, output_limit: self.plan.output_limit.filter(|_| sent) }
     }
 
-    /// Ends the candidate's part of a call of which this is what was reported and what it costs. `None` if the call ended before both had
-    /// decided.
+    /// Ends the candidate's part of a call of which this is what was reported and what it costs. Where the call ended before both had
+    /// decided, nothing is said of it.
     #[cold]
     #[inline(never)]
     pub(crate) fn close_trial(
