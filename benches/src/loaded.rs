@@ -1,18 +1,21 @@
-//! Whether an Envoy with several workers under load costs what single calls cost: what the model of a fleet takes for granted.
+//! What filters cost in an Envoy with several workers that calls keep busy: the model of a fleet takes from here whether single calls
+//! tell the truth.
 
 use crate::compare::{Bench, Running, progress};
 use crate::error::Error;
 use crate::figures::Spread;
-use crate::filter::{self, PLAIN, TAGS_QUOTAS};
+use crate::filter::{self, Filter, NATIVE, NATIVE_PARSING, NO_OP, PLAIN, TAGS_QUOTAS, TOLLGATE};
 use crate::load;
 use crate::process;
 use crate::workload::{JSON, SSE_BURST, Workload};
 
 /// What a call costs under load.
 pub struct Loaded {
+    /// The filter's name.
+    pub filter: &'static str,
     /// The workload's name.
     pub workload: &'static str,
-    /// What Tollgate adds to a call, in microseconds of CPU.
+    /// What the filter adds to a call, in microseconds of CPU.
     pub micros: Spread,
 }
 
@@ -20,25 +23,37 @@ pub struct Loaded {
 pub const WORKERS: u32 = 2;
 /// Connections, each with one call at a time.
 pub const CONNECTIONS: u32 = 16;
+/// The workloads.
+pub const WORKLOADS: [&str; 2] = [JSON, SSE_BURST];
 
-/// Loads the plain Envoy and the one with Tollgate in turn.
+const FILTERS: [&str; 5] = [NO_OP, TOLLGATE, TAGS_QUOTAS, NATIVE, NATIVE_PARSING];
+
+/// Loads the plain Envoy and those with a filter in turn.
 pub fn measure(bench: &Bench, workloads: &[Workload], loaded: &mut Vec<Loaded>) -> Result<(), Error> {
-    let start = |name: &str| -> Result<Option<Running>, Error> {
-        filter::named(name).map(|filter| bench.start(filter, WORKERS)).transpose()
+    let start = |name: &str| -> Result<Option<(&Filter, Running)>, Error> {
+        let Some(filter) = filter::named(name) else { return Ok(None) };
+        Ok(Some((filter, bench.start(filter, WORKERS)?)))
     };
-    let (Some(plain), Some(tollgate)) = (start(PLAIN)?, start(TAGS_QUOTAS)?) else { return Ok(()) };
-    for workload in workloads.iter().filter(|workload| [JSON, SSE_BURST].contains(&workload.name)) {
+    let Some((_, plain)) = start(PLAIN)? else { return Ok(()) };
+    let running =
+        FILTERS.into_iter().filter_map(|name| start(name).transpose()).collect::<Result<Vec<_>, _>>()?;
+    for workload in workloads.iter().filter(|workload| WORKLOADS.contains(&workload.name)) {
         let calls = bench.sized(if workload.name == JSON { 100 } else { 30 }, 5);
         // The first round warms up.
-        let rounds = bench.sized(10, 1) + 1;
-        let mut over = Vec::new();
+        let rounds = bench.sized(20, 1) + 1;
+        let mut over: Vec<Vec<f64>> = vec![Vec::new(); running.len()];
         for round in 0..rounds {
             progress(&format!("load, round {} of {rounds}: {}", round + 1, workload.name));
             let without = sample(&plain, workload, calls)?;
-            over.push(sample(&tollgate, workload, calls)? - without);
+            for ((_, running), over) in running.iter().zip(&mut over) {
+                over.push(sample(running, workload, calls)? - without);
+            }
         }
-        let measured = Spread::of(over.into_iter().skip(1));
-        loaded.extend(measured.map(|micros| Loaded { workload: workload.name, micros }));
+        for ((filter, _), over) in running.iter().zip(over) {
+            let measured = Spread::of(over.into_iter().skip(1));
+            let row = |micros| Loaded { filter: filter.name, workload: workload.name, micros };
+            loaded.extend(measured.map(row));
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::compare::{self, Bench, Table};
 use crate::core::{self, Timing};
 use crate::error::Error;
 use crate::figures::Spread;
-use crate::filter::{PLAIN, TAGS_QUOTAS};
+use crate::filter::PLAIN;
 use crate::loaded::{self, Loaded};
 use crate::memory::{self, Weight};
 use crate::stores::{self, Traffic};
@@ -90,9 +90,10 @@ impl Measured {
         Some(self.over(filter, workload)?.median / self.added(other, workload)?)
     }
 
-    /// What a call with tags and quotas costs under load, as a multiple of what it costs alone.
-    pub fn loaded_times(&self, loaded: &Loaded) -> Option<f64> {
-        Some(loaded.micros.median / self.added(TAGS_QUOTAS, loaded.workload)?)
+    /// What a filter adds to a call under load.
+    pub fn under_load(&self, filter: &str, workload: &str) -> Option<Spread> {
+        let mut rows = self.loaded.iter();
+        Some(rows.find(|row| row.filter == filter && row.workload == workload)?.micros)
     }
 
     /// What is known of a filter's weight.

@@ -10,6 +10,7 @@ mod guards;
 mod labels;
 mod otel;
 mod series;
+mod waiting;
 
 use crate::alerts::{AlertNews, Fate};
 use crate::config::{Rules, is_candidates};
@@ -20,6 +21,7 @@ use labels::{labels, model_label, other, put_key, tame};
 use series::{Metric, Money, Seat, Series, kind_label, put};
 use std::collections::HashMap;
 use tollgate_policy::{KeyBudget, SharedStore, claim_place};
+use waiting::Waiting;
 
 /// What a metric is to the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +85,7 @@ pub struct Stats {
     unbudgeted: Money,
     /// What retries cost, and what other models or a candidate would have saved.
     agents: HashMap<String, Money>,
+    waiting: Waiting,
 }
 
 /// Seats are forgotten past this number: tags may bring ever new values, but the calls of a while have few.

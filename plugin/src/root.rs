@@ -133,8 +133,8 @@ impl Root {
     /// Emits a settled call and books it.
     pub fn emit(
         &mut self,
-        settled: &Settled,
-        rules: &Rules,
+        settled: Settled,
+        rules: Rc<Rules>,
         outbox: &mut Outbox<Settlement>,
         now: Timestamp,
     ) {
@@ -144,15 +144,14 @@ impl Root {
         for (name, value) in rules.property_texts(&settled.record) {
             let _seen_in_the_log_only = abi::set_property(&name, value.as_bytes());
         }
-        self.stats.count(rules, settled, &SharedData, &mut ProxyStats);
         if let Some(usage) = &mut self.usage {
-            let lost = usage.add(rules, settled, now, &SharedData);
+            let lost = usage.add(&rules, &settled, now, &SharedData);
             self.count_store_errors(lost);
         }
         if settled.counts.tried
             && let (Some(candidate), true) = (&rules.candidate, rules.admin.is_some())
         {
-            self.candidate.note(candidate, settled, now);
+            self.candidate.note(candidate, &settled, now);
         }
         if let Some(guards) = &mut self.guards {
             guards.add(&settled.counts.guarded);
@@ -174,6 +173,12 @@ impl Root {
                 },
             }
         }
+        self.stats.note(rules, settled, &SharedData, &mut ProxyStats);
+    }
+
+    /// Counts the calls that were settled and not counted yet.
+    pub fn count_calls(&mut self) {
+        self.stats.count_waiting(&SharedData, &mut ProxyStats);
     }
 
     /// Notes a call to an LLM host for the list of endpoints.

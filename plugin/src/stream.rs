@@ -387,7 +387,7 @@ impl Stream {
         };
         let aids = Aids { vocabulary, first_time, store: &host::SharedData, client_left: &client_left };
         let settled = self.exchange.settle_with(Finish { now, ended, answered_by }, aids);
-        root.emit(&settled, &rules, outbox, now);
+        root.emit(settled, rules, outbox, now);
     }
 }
 

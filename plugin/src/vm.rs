@@ -84,6 +84,9 @@ impl Vm {
             self.feeds.adopt(root, new);
         }
         let accepted = configured.is_some();
+        if let (true, Some(before)) = (accepted, self.roots.get_mut(&root)) {
+            before.count_calls();
+        }
         self.roots.extend(configured.map(|new| (root, new)));
         accepted
     }
@@ -126,6 +129,9 @@ impl Vm {
         }
         let _same_as_before = abi::set_context(root_id);
         self.feeds.tick(root_id, &mut self.roots, now);
+        if let Some(root) = self.roots.get_mut(&root_id) {
+            root.count_calls();
+        }
         ProxyStats::tell();
     }
 
@@ -281,6 +287,7 @@ impl Vm {
             root.flush_usage();
             root.flush_guards(host::now());
             root.tidy_hand(GiveBack::All, host::now());
+            root.count_calls();
             ProxyStats::tell();
             self.outbox.forget(context);
             self.feeds.forget(context, &self.roots);

@@ -1,6 +1,7 @@
 //! Tables of memory, of load and of stores.
 
-use crate::loaded::{CONNECTIONS, WORKERS};
+use crate::filter::NATIVE_PARSING;
+use crate::loaded::{CONNECTIONS, WORKERS, WORKLOADS};
 use crate::measured::Measured;
 use crate::workload::{JSON, USERS};
 
@@ -70,20 +71,27 @@ pub fn load(measured: &Measured) -> String {
     }
     let mut text = format!(
         "\n## Under load\n\n\
-         What six tags and five quotas add to a call, in microseconds of CPU, with {WORKERS} workers and {CONNECTIONS} connections that \
-         call without a pause; and as a multiple of what they add to single calls.\n\n\
-         | workload | added | of single calls |\n|---|---:|---:|\n"
+         What a filter adds to a call, in microseconds of CPU, with {WORKERS} workers and {CONNECTIONS} connections that call without a \
+         pause; and as a multiple of what {NATIVE_PARSING} adds there. A busy worker finds its code and data in the processor's caches, \
+         where one that was asleep between two calls does not.\n\n\
+         | in the path | {} |\n|---|{}\n",
+        WORKLOADS.join(" | "),
+        "---:|".repeat(WORKLOADS.len())
     );
-    for loaded in &measured.loaded {
-        let spread = loaded.micros;
-        let times =
-            measured.loaded_times(loaded).map_or_else(super::unknown, |times| format!("{times:.2} times"));
-        text.push_str(&format!(
-            "| `{}` | {:+.1} [{:+.0} {:+.0}] | {times} |\n",
-            loaded.workload, spread.median, spread.low, spread.high
-        ));
+    let names = measured.loaded.iter().filter(|row| row.workload == JSON).map(|row| row.filter);
+    for name in names {
+        let cells = WORKLOADS.map(|workload| loaded(measured, name, workload));
+        text.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
     }
     text
+}
+
+fn loaded(measured: &Measured, name: &str, workload: &str) -> String {
+    let Some(micros) = measured.under_load(name, workload) else { return super::unknown() };
+    let native = measured.under_load(NATIVE_PARSING, workload).map(|native| native.median);
+    let times = native.filter(|native| *native > 0.0).map(|native| micros.median / native);
+    let times = times.map_or_else(super::unknown, |times| format!("{times:.2} times"));
+    format!("{:+.1} [{:+.0} {:+.0}], {times}", micros.median, micros.low, micros.high)
 }
 
 /// What guards cost.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::settle::Counts;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use tollgate_policy::{Admission, Amount, Change, Output, OwnStore, perform};
 use tollgate_pricing::{TokenCounts, TokenKind};
 use tollgate_record::{Action, Cost, CostStatus, Record, Timestamp, UsageSource};
@@ -73,6 +74,24 @@ fn each_view_counts_the_call_under_its_own_labels() {
     let before = proxy.defined;
     stats.count(&rules, &call("search", Some("gpt-4.1"), "0.0000012"), &shared, &mut proxy);
     assert_eq!(proxy.defined, before, "a metric is defined once");
+}
+
+#[test]
+fn calls_that_were_noted_are_counted_a_few_at_a_time_and_all_of_them_when_asked_for() {
+    let (rules, shared, mut stats, mut proxy) =
+        (Rc::new(rules()), OwnStore::default(), Stats::default(), Proxy::default());
+    let requests = "tollgate_requests;view=team;team=search;decision=allow;usage_source=reported";
+    let counted = |proxy: &Proxy| proxy.values.get(requests).copied().unwrap_or_default();
+    for number in 1..=100 {
+        stats.note(Rc::clone(&rules), call("search", None, "0.0000012"), &shared, &mut proxy);
+        let waiting = number - counted(&proxy);
+        assert!(waiting < 8, "{waiting} calls wait after {number}");
+    }
+    assert_eq!(counted(&proxy), 96);
+    for _ in 0..2 {
+        stats.count_waiting(&shared, &mut proxy);
+        assert_eq!(counted(&proxy), 100);
+    }
 }
 
 #[test]
