@@ -33,7 +33,7 @@ impl Batch {
             return;
         }
         let prompt = usage.input.unwrap_or_default();
-        let length = PROMPT_LENGTHS.iter().filter(|border| prompt > **border).count();
+        let length = prompt_length(prompt);
         let known = self.sums.iter().position(|sum| sum.model == model && sum.length == length);
         let full = self.sums.len() >= MOST;
         let place = known.or_else(|| full.then_some(MOST.saturating_sub(1)));
@@ -54,6 +54,11 @@ impl Batch {
         let part = |sum: Sum| Part { model: sum.model, usage: sum.usage, longest_prompt: Some(sum.longest) };
         (total, self.sums.into_iter().map(part).collect())
     }
+}
+
+/// How many of the lengths a prompt is beyond.
+pub(crate) fn prompt_length(prompt: u64) -> usize {
+    PROMPT_LENGTHS.iter().filter(|border| prompt > **border).count()
 }
 
 impl ReportedUsage {

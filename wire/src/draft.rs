@@ -174,6 +174,9 @@ impl Draft {
                 Some(value) => self.overlay.get_or_insert_default().add(&value),
                 None => return self.problems.add(Problem::Malformed),
             }
+        } else if self.usage.is_some() && !raw.iter().any(u8::is_ascii_digit) {
+            // An empty object, or one of nulls, behind a report takes nothing of it back.
+            return;
         } else {
             self.texts = None;
         }
@@ -227,6 +230,15 @@ impl Draft {
                 "output-token-count" => &mut usage.output,
                 "cache-read-input-token-count" => &mut usage.cache_read,
                 "cache-write-input-token-count" => &mut usage.cache_write,
+                // InvokeModel has them nowhere else (its API reference, "Response Syntax").
+                "service-tier" => {
+                    self.tier = header_text(value);
+                    continue;
+                }
+                "performanceconfig-latency" => {
+                    self.speed = header_text(value);
+                    continue;
+                }
                 _ => continue,
             };
             *slot = value.trim().parse().ok();
@@ -399,6 +411,11 @@ pub(crate) fn name(raw: &[u8]) -> Option<String> {
     let inner = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let text = unescape(inner).filter(|text| !text.is_empty() && text.len() <= LONGEST_NAME)?;
     Some(text.into_owned())
+}
+
+/// What a header says, if it is short enough for a name.
+fn header_text(value: &str) -> Option<String> {
+    Some(value.trim()).filter(|text| !text.is_empty() && text.len() <= LONGEST_NAME).map(str::to_owned)
 }
 
 fn replace(slot: &mut Option<String>, found: Option<String>) {

@@ -3,8 +3,11 @@
 use crate::field::Role;
 use crate::stream::json_fields::{Content, Set, Sink, Wants, indices};
 
-/// No document of ours has more finds than this; one that has is flagged.
-const MOST: usize = 512;
+/// No document of ours has more finds in its lists than this; one that has is flagged. A long research has some hundred items.
+const MOST: usize = 2048;
+
+/// Room for the finds that stand in no list: a report of usage stands behind a list of any length, and is not lost for it.
+const MOST_BEYOND: usize = 256;
 
 /// No document of ours has more text to keep than this.
 const MOST_TEXT: usize = 256 * 1024;
@@ -87,6 +90,18 @@ impl Finds {
         seen.fold(self.found, |roles, want| roles | want.role.bit())
     }
 
+    fn has_room(&self, wants: Set) -> bool {
+        let full = self.items.len().checked_sub(MOST);
+        full.is_none_or(|beyond| beyond < MOST_BEYOND && !self.are_in_lists(wants))
+    }
+
+    #[cold]
+    fn are_in_lists(&self, wants: Set) -> bool {
+        indices(wants)
+            .filter_map(|index| self.wants.get(index))
+            .all(|want| want.path.keys().any(|key| key == "*"))
+    }
+
     /// Whether something was found that is always to be read.
     pub(crate) fn is_decisive(&self) -> bool {
         self.roles() & Role::DECISIVE != 0
@@ -141,7 +156,7 @@ impl Sink for Finds {
             self.seen &= !wants;
             return;
         }
-        if self.items.len() >= MOST || self.text.len().saturating_add(raw.len()) > MOST_TEXT {
+        if !self.has_room(wants) || self.text.len().saturating_add(raw.len()) > MOST_TEXT {
             self.overlong = true;
             return;
         }
@@ -157,6 +172,26 @@ impl Sink for Finds {
     fn closes(&mut self, wants: Set, content: Content, _at: usize) {
         if content == Content::Empty {
             self.empty |= wants & self.arrays;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::RESPONSES;
+    use crate::stream::json_fields::{Root, Scanner};
+
+    #[test]
+    fn a_long_list_takes_no_place_from_what_stands_behind_it() {
+        for (items, overlong) in [(MOST, false), (MOST + 1, true), (MOST * 4, true)] {
+            let list = vec![r#"{"type":"web_search_call"}"#; items].join(",");
+            let document =
+                format!(r#"{{"output":[{list}],"status":"completed","usage":{{"input_tokens":7}}}}"#);
+            let mut finds = Finds::new(RESPONSES.response);
+            Scanner::new(RESPONSES.response, Root::Objects).feed(document.as_bytes(), &mut finds);
+            assert_eq!(finds.overlong, overlong, "{items} items");
+            assert!(finds.usage_is_object() && finds.has(Role::Status), "{items} items");
         }
     }
 }

@@ -219,7 +219,9 @@ fn model_before(segments: &[&str], verb: &str) -> Option<String> {
     let (last, before) = segments.split_last()?;
     let model = percent_decoded(last).strip_suffix(verb)?.strip_suffix(':')?.to_owned();
     let tuned = before.last() == Some(&"tunedModels");
-    (!model.is_empty()).then(|| if tuned { format!("tunedModels/{model}") } else { model })
+    // Where Vertex counts Anthropic's tokens, which costs nothing, it has a verb in the model's place.
+    (!model.is_empty() && model != "count-tokens")
+        .then(|| if tuned { format!("tunedModels/{model}") } else { model })
 }
 
 /// Takes percent escapes out. What is no escape stays.

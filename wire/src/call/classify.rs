@@ -209,6 +209,11 @@ mod tests {
             ),
             (
                 "POST",
+                "us-x-aiplatform.googleapis.com/v1/publishers/anthropic/models/count-tokens:rawPredict",
+                "unmetered: unknown_path",
+            ),
+            (
+                "POST",
                 "bedrock-runtime.us-east-1.amazonaws.com/model/a.b%3A0/converse",
                 "aws.bedrock chat a.b:0",
             ),

@@ -181,6 +181,8 @@ pub(super) const CONVERSE: &[Want] = &[
     want(Finish, &["stopReason"]),
     want(Tier, &["serviceTier", "type"]),
     want(Speed, &["performanceConfig", "latency"]),
+    // A prompt router picks the model; only its trace tells which.
+    want(Model, &["trace", "promptRouter", "invokedModelId"]),
 ];
 
 pub(super) const INVOKE_REQUEST: &[Want] = &[

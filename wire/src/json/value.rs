@@ -49,6 +49,8 @@ impl<'a> Value<'a> {
         match self.at(path) {
             Value::Null => Count::Absent,
             Value::Number(digits) => Count::parse(digits),
+            // Protocol buffers' JSON writes 64-bit numbers as text.
+            Value::Text(text) => Count::parse(text.as_bytes()),
             _ => Count::Odd,
         }
     }

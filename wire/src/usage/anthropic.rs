@@ -6,6 +6,7 @@ use tollgate_pricing::{PicoUsd, UnitKind};
 use super::openai;
 use super::reading::{Reading, Tally};
 use super::{ReportedUsage, plus};
+use crate::batch::{Batch, prompt_length};
 use crate::json::Value;
 use crate::report::Part;
 
@@ -75,7 +76,6 @@ impl Overlay {
 
     /// The counts with the cached tokens inside, and a part for each model where iterations name several.
     pub(crate) fn reading(&self) -> Reading {
-        let several = self.iterations.iter().any(|(model, _)| model.is_some());
         let mut usage = match self.iterations.iter().map(|(_, counts)| *counts).reduce(Counts::sum) {
             Some(sum) => sum.or(self.counts).inclusive(),
             None => self.counts.inclusive(),
@@ -89,22 +89,26 @@ impl Overlay {
             region: self.region.clone(),
             speed: self.speed.clone(),
             cost: self.cost,
-            parts: if several { self.parts() } else { Vec::new() },
+            parts: if self.iterations.len() > 1 { self.parts() } else { Vec::new() },
             ..Reading::default()
         }
     }
 
+    /// The iterations by model and by length of their prompts; none if all have the same price. Each is a call of its own: what
+    /// depends on a prompt's length goes by the iteration's, not by the sum (Anthropic's "Pricing", long context).
     fn parts(&self) -> Vec<Part> {
-        let mut sums: Vec<(Option<String>, Counts)> = Vec::new();
-        for (model, counts) in &self.iterations {
-            match sums.iter_mut().find(|(known, _)| known == model) {
-                Some((_, sum)) => *sum = sum.sum(*counts),
-                None => sums.push((model.clone(), *counts)),
-            }
+        let mut batch = Batch::default();
+        self.iterations.iter().for_each(|(model, counts)| batch.add(model.clone(), &counts.inclusive()));
+        let (sum, mut parts) = batch.total();
+        for part in &mut parts {
+            part.longest_prompt = part.longest_prompt.filter(|longest| part.usage.input != Some(*longest));
         }
-        let part =
-            |(model, counts): (_, Counts)| Part { model, usage: counts.inclusive(), longest_prompt: None };
-        let mut parts: Vec<Part> = sums.into_iter().map(part).collect();
+        if let [Part { model: None, longest_prompt, .. }] = parts.as_slice()
+            && longest_prompt
+                .is_none_or(|longest| prompt_length(longest) == prompt_length(sum.input.unwrap_or(longest)))
+        {
+            return Vec::new();
+        }
         // Searches are counted for the whole call. They are the answering model's, which is the one without a name.
         let own = parts.iter().position(|part| part.model.is_none()).unwrap_or(0);
         if let Some(part) = parts.get_mut(own) {

@@ -30,6 +30,8 @@ const CACHE_WRITE: &[&[&str]] = &[
     &["prompt_tokens_details", "cache_write_tokens"],
     &["input_tokens_details", "cache_write_tokens"],
     &["prompt_tokens_details", "cache_creation_tokens"],
+    // Alibaba's explicit cache (Model Studio, "Context cache").
+    &["prompt_tokens_details", "cache_creation_input_tokens"],
     &["cache_creation_input_tokens"],
 ];
 const REASONING: &[&[&str]] = &[
