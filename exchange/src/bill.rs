@@ -10,7 +10,8 @@ use crate::config::UnknownModel;
 use crate::exchange::Exchange;
 use crate::settle::{AnsweredBy, Finish, tokens, units};
 use tollgate_pricing::{
-    Factor, Found, PicoUsd, Quantity, Quote, Situation, TokenCounts, TokenKind, UnitKind, Usage, quote,
+    Factor, Found, PicoUsd, Quantity, Quote, Situation, TokenCounts, TokenKind, UnitKind, Usage, price_names,
+    quote,
 };
 use tollgate_record::{Cost, CostStatus, Part};
 use tollgate_wire::{Reported, ReportedUsage};
@@ -51,6 +52,12 @@ impl Bill {
             (CostStatus::NoUsage, None, Some(figure)) if exchange.trusts_reported_cost() => {
                 bill.take_reported(figure, reported);
             }
+            // What is free is free whatever it used: OpenAI's moderations report nothing.
+            (CostStatus::NoUsage, None, None) if found.is_some_and(|f| f.entry.card.is_free()) => {
+                let nothing = Some(PicoUsd::ZERO);
+                bill.cost =
+                    Cost { status: CostStatus::Free, usd: nothing, list_usd: nothing, ..Cost::default() };
+            }
             _ => {}
         }
         bill
@@ -71,7 +78,7 @@ impl Bill {
         }
         let mut stand_in = found.and_then(|f| f.stands_in);
         for part in &reported.parts {
-            let own = part.model.as_deref().map(|model| find(exchange, Some(model))).unwrap_or(found);
+            let own = part.model.as_deref().map(|model| find_part(exchange, model)).unwrap_or(found);
             stand_in = stand_in.or(own.and_then(|f| f.stands_in));
             let quoted = own.map(|f| pricing.quote(&f.entry, &part.usage, part.longest_prompt));
             let usd = quoted.as_ref().and_then(|q| q.quote.as_ref()).map(|q| q.total);
@@ -275,6 +282,15 @@ impl Exchange {
 /// The price of the model that answered; where the catalogue does not know that name (an alias of the upstream's
 /// own), of the one asked for; where it knows neither, of the one that stands in for unknown ones.
 fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>> {
+    look_up(exchange, price_names(exchange.target.call.provider(), exchange.model(), served))
+}
+
+/// The same for a model that had a part in a call.
+fn find_part<'a>(exchange: &'a Exchange, model: &'a str) -> Option<Price<'a>> {
+    look_up(exchange, [Some(model), exchange.model()])
+}
+
+fn look_up<'a>(exchange: &'a Exchange, names: [Option<&'a str>; 2]) -> Option<Price<'a>> {
     let stand_in = match &exchange.rules.unknown_model {
         UnknownModel::PriceAs(model) => Some(model.as_str()),
         UnknownModel::Record | UnknownModel::Deny => None,
@@ -282,7 +298,7 @@ fn find<'a>(exchange: &'a Exchange, served: Option<&'a str>) -> Option<Price<'a>
     let provider = exchange.target.call.provider();
     let rules = &exchange.rules;
     let known = |model| rules.last_prices.find(&rules.prices, provider, model);
-    let own = [served, exchange.model()].into_iter().flatten().find_map(known);
+    let own = names.into_iter().flatten().find_map(known);
     let own = own.map(|entry| Price { entry, stands_in: None });
     own.or_else(|| Some(Price { entry: known(stand_in?)?, stands_in: stand_in }))
 }

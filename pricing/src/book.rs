@@ -56,6 +56,17 @@ impl Pattern {
     }
 }
 
+/// The names by which a call's price is looked up, best first: of the model that answered, then of the one asked for. Under
+/// Bedrock it is the other way round: its paths name the model with where it may run (`global.`, `us.`), which has a price of
+/// its own, and Anthropic's answers name the model alone.
+pub fn price_names<'a>(
+    provider: &str,
+    asked: Option<&'a str>,
+    answered: Option<&'a str>,
+) -> [Option<&'a str>; 2] {
+    if provider == "aws.bedrock" { [asked, answered] } else { [answered, asked] }
+}
+
 /// A user's own price for the models of a provider that fit a pattern.
 #[derive(Clone, Debug)]
 pub struct Override {

@@ -186,21 +186,28 @@ fn lower(model: &str) -> Cow<'_, str> {
     }
 }
 
-/// The last part of a resource path that ends in a model: `models/x`, `publishers/google/models/x`.
+/// What stands before the model in paths and ARNs of resources: `publishers/google/models/x`,
+/// `arn:aws:bedrock:us-east-1::foundation-model/x`.
+const PATHS: [&str; 3] = ["models/", "inference-profile/", "foundation-model/"];
+
+/// The last part of a resource path that ends in a model. Vertex's OpenAI-compatible endpoint wants its own models as `google/x`.
 fn without_path(model: &str) -> &str {
-    let bare = model.rsplit_once("models/").map(|(_, bare)| bare);
-    bare.or_else(|| model.rsplit_once("inference-profile/").map(|(_, bare)| bare)).unwrap_or(model)
+    let bare = PATHS.iter().find_map(|path| model.rsplit_once(path)).map(|(_, bare)| bare);
+    bare.or_else(|| model.strip_prefix("google/")).unwrap_or(model)
 }
 
 /// `ft:gpt-4o-2024-08-06:acme::id` without what the owner added; `name:20230824-v2` without the
-/// version. Other tags (`:free`, `:online`) change the price and stay.
+/// version; `name:nitro` without the tag that only says by what OpenRouter sorts the sellers. Other tags (`:free`, `:online`)
+/// change the price and stay.
 fn without_owner(model: &str) -> &str {
     if let Some(tuned) = model.strip_prefix("ft:") {
         let end = tuned.find(':').and_then(|at| at.checked_add("ft:".len()));
         return end.and_then(|end| model.get(..end)).unwrap_or(model);
     }
-    let version = |tag: &str| tag.starts_with(|c: char| c.is_ascii_digit());
-    model.split_once(':').filter(|(_, tag)| version(tag)).map_or(model, |(name, _)| name)
+    let same = |tag: &str| {
+        tag.starts_with(|c: char| c.is_ascii_digit()) || matches!(tag, "nitro" | "floor" | "exacto")
+    };
+    model.split_once(':').filter(|(_, tag)| same(tag)).map_or(model, |(name, _)| name)
 }
 
 /// The name without `-2024-08-06`, `-20240806`, `@20240806` or `-latest` at its end.

@@ -28,7 +28,7 @@ mod tables;
 mod tokens;
 mod units;
 
-pub use book::{Override, Pattern, PriceBook};
+pub use book::{Override, Pattern, PriceBook, price_names};
 pub use card::{CardBuilder, OwnCard, Prices, RateCard};
 pub use catalogue::{Catalogue, Found, catalogue};
 pub use class::Class;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tollgate_pricing::file::ProviderFile;
 use tollgate_pricing::{
     Factor, Found, Override, PicoUsd, PriceBook, Quantity, Quote, Refreshed, Situation, UnitKind, Units,
-    Usage, quote,
+    Usage, price_names, quote,
 };
 use tollgate_record::{CostStatus, Part, Record};
 
@@ -206,9 +206,13 @@ impl Book {
     }
 
     fn find_served(&self, record: &Record, part: Option<&str>) -> Result<Found<'_>, Unpriceable> {
-        let served = part.or(record.response_model.as_deref());
+        let (asked, answered) = (record.request_model.as_deref(), record.response_model.as_deref());
+        let names = match part {
+            Some(part) => [Some(part), asked],
+            None => price_names(&record.provider, asked, answered),
+        };
         let stand_in = condition(record, "price_as").or(self.stand_in.as_deref());
-        let names = [served, record.request_model.as_deref(), stand_in].into_iter().flatten();
+        let names = names.into_iter().chain([stand_in]).flatten();
         let mut known = names.filter_map(|model| self.find(&record.provider, model));
         known
             .next()
