@@ -23,6 +23,36 @@ impl Spread {
     }
 }
 
+/// The median of many samples, and where that of all that could be drawn lies in 95 of 100 cases.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likely {
+    /// Half of the samples lie below.
+    pub median: f64,
+    /// Where it lies at least,
+    pub low: f64,
+    /// and at most.
+    pub high: f64,
+}
+
+impl Likely {
+    /// Of no samples there is none. The ends are samples: how many lie below the true median is binomial, whatever the samples'
+    /// distribution.
+    pub fn of(samples: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let sorted = sorted(samples);
+        let last = sorted.len().checked_sub(1)?;
+        let away = 1.96 * (sorted.len() as f64).sqrt() / 2.0;
+        let below = (sorted.len() as f64 / 2.0 - away).max(0.0) as usize;
+        let ends = (sorted.get(below)?, sorted.get(last - below)?);
+        Some(Self { median: quantile(&sorted, 0.5)?, low: *ends.0, high: *ends.1 })
+    }
+
+    /// The sum of two. Its ends are further apart than they need be.
+    pub fn and(self, other: Self) -> Self {
+        let sum = |of: fn(&Self) -> f64| of(&self) + of(&other);
+        Self { median: sum(|of| of.median), low: sum(|of| of.low), high: sum(|of| of.high) }
+    }
+}
+
 fn sorted(samples: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut sorted: Vec<f64> = samples.into_iter().collect();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -98,6 +128,19 @@ mod tests {
         check(&[3.0], Some((3.0, 3.0, 3.0)));
         check(&[9.0, 1.0], Some((5.0, 3.0, 7.0)));
         check(&[9.0, 1.0, 2.0, 100.0, 4.0], Some((4.0, 2.0, 9.0)));
+    }
+
+    #[test]
+    fn a_median_is_known_the_better_the_more_samples_there_are() {
+        let likely =
+            |count: u32| Likely::of((1..=count).map(f64::from)).map(|of| (of.median, of.low, of.high));
+        assert_eq!(likely(0), None);
+        assert_eq!(likely(1), Some((1.0, 1.0, 1.0)));
+        assert_eq!(likely(4), Some((2.5, 1.0, 4.0)));
+        // The 41st and the 60th: so has the binomial distribution.
+        assert_eq!(likely(100), Some((50.5, 41.0, 60.0)));
+        let one = Likely { median: 1.0, low: -1.0, high: 2.0 };
+        assert_eq!(one.and(one), Likely { median: 2.0, low: -2.0, high: 4.0 });
     }
 
     #[test]

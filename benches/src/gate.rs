@@ -98,7 +98,7 @@ fn guards(measured: &Measured) -> Mark {
     Mark {
         what: format!("`{JSON}`: {}, less {}, with {USERS} live keys", GUARDED.name, UNGUARDED.name),
         bound: Bound::AtMost(10.0),
-        measured: measured.guards.map(|over| over.median).filter(|micros| *micros > 0.0),
+        measured: measured.guards.map(|guards| guards.sum().median).filter(|micros| *micros > 0.0),
         unit: "us",
     }
 }

@@ -17,6 +17,7 @@ mod load;
 mod loaded;
 mod measured;
 mod memory;
+mod pinned;
 mod plot;
 mod process;
 mod report;

@@ -8,11 +8,12 @@ use crate::core::{self, Timing};
 use crate::error::Error;
 use crate::figures::Spread;
 use crate::filter::PLAIN;
+use crate::guarded::{self, Guards};
 use crate::loaded::{self, Loaded};
 use crate::memory::{self, Weight};
 use crate::stores::{self, Traffic};
 use crate::streams::{self, Held};
-use crate::{guarded, upstream, workload};
+use crate::{upstream, workload};
 
 /// Everything that was measured. What was not, or not yet, is empty.
 #[derive(Default)]
@@ -25,8 +26,8 @@ pub struct Measured {
     pub streams: Vec<Held>,
     /// CPU time under load.
     pub loaded: Vec<Loaded>,
-    /// What four guards add to a call while ten thousand keys are live, in microseconds of CPU.
-    pub guards: Option<Spread>,
+    /// What four guards add to a call while ten thousand keys are live.
+    pub guards: Option<Guards>,
     /// What stores are told.
     pub stores: Option<Traffic>,
     /// What the core costs by itself, as criterion has it.

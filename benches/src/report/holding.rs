@@ -1,6 +1,8 @@
 //! Tables of memory, of load and of stores.
 
+use crate::figures::Likely;
 use crate::filter::NATIVE_PARSING;
+use crate::guarded::BURST;
 use crate::loaded::{CONNECTIONS, WORKERS, WORKLOADS};
 use crate::measured::Measured;
 use crate::workload::{JSON, USERS};
@@ -96,12 +98,16 @@ fn loaded(measured: &Measured, name: &str, workload: &str) -> String {
 
 /// What guards cost.
 pub fn guards(measured: &Measured) -> String {
-    let Some(over) = measured.guards else { return String::new() };
+    let Some(guards) = measured.guards else { return String::new() };
+    let shown = |of: Likely| format!("{:+.1} ({:+.1} to {:+.1})", of.median, of.low, of.high);
     format!(
         "\n## Guards\n\n\
-         What four guards add to a call of `{JSON}`, in microseconds of CPU, while {USERS} keys are live and no two calls of a round \
-         are of the same one, with what is done by tick: {:+.1} [{:+.0} {:+.0}].\n",
-        over.median, over.low, over.high
+         What four guards add to a call of `{JSON}`, in microseconds of CPU, while {USERS} keys are live and no two calls between two \
+         ticks, {BURST}, are of the same one: {} while it runs, and {} by tick; in all {}. In brackets, where the median lies in 95 of \
+         100 cases.\n",
+        shown(guards.calls),
+        shown(guards.ticks),
+        shown(guards.sum())
     )
 }
 
