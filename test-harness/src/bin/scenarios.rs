@@ -1,7 +1,8 @@
-//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [FILTER]`. `--engine costs` holds
-//! what the cases of `scenarios/budget` cost against `budget.json`; with `--update` it writes that file.
+//! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [--at-once N] [FILTER]`.
+//! `--engine costs` holds what the cases of `scenarios/budget` cost against `budget.json`; with `--update` it writes that file.
 //! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tollgate_test_harness::host::Compiled;
 #[cfg(feature = "host")]
 use tollgate_test_harness::scenario::budget::{self, Purpose};
 use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
-use tollgate_test_harness::scenario::run::{Counts, run_all};
+use tollgate_test_harness::scenario::run::{Counts, Manner, run_all};
 use tollgate_test_harness::scenario::{Engine, File};
 #[cfg(feature = "host")]
 use tollgate_test_harness::scenario::{endure, load, on_host::Prepared};
@@ -28,10 +29,13 @@ fn main() -> ExitCode {
     }
 }
 
-#[derive(Default)]
+/// How many files run at a time: on Envoy they wait for most of their time, for its ticks and their windows.
+const AT_ONCE: NonZero<usize> = NonZero::new(4).unwrap();
+
 struct Options {
     engine: String,
     minutes: u64,
+    at_once: NonZero<usize>,
     /// A folder inside that of the scenarios; the one itself where it is empty.
     folder: String,
     filter: String,
@@ -40,12 +44,20 @@ struct Options {
 
 impl Options {
     fn read() -> Result<Self, Error> {
-        let mut options = Self::default();
+        let mut options = Self {
+            engine: String::new(),
+            minutes: 0,
+            at_once: AT_ONCE,
+            folder: String::new(),
+            filter: String::new(),
+            update: false,
+        };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--engine" => options.engine = args.next().unwrap_or_default(),
-                "--minutes" => options.minutes = minutes(&args.next().unwrap_or_default())?,
+                "--minutes" => options.minutes = number(&args.next().unwrap_or_default(), "of minutes")?,
+                "--at-once" => options.at_once = number(&args.next().unwrap_or_default(), "above zero")?,
                 "--folder" => options.folder = args.next().unwrap_or_default(),
                 "--update" => options.update = true,
                 _ => options.filter = arg,
@@ -55,8 +67,8 @@ impl Options {
     }
 }
 
-fn minutes(text: &str) -> Result<u64, Error> {
-    text.parse().map_err(|_| Error::File(format!("`{text}` is not a number of minutes")))
+fn number<N: std::str::FromStr>(text: &str, which: &str) -> Result<N, Error> {
+    text.parse().map_err(|_| Error::File(format!("`{text}` is not a number {which}")))
 }
 
 /// How many cases failed.
@@ -77,12 +89,13 @@ fn run(options: &Options) -> Result<usize, Error> {
 
 fn once(options: &Options) -> Result<Counts, Error> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(&options.folder);
+    let manner = |engine| Manner { engine, filter: &options.filter, at_once: options.at_once };
     match options.engine.as_str() {
         "envoy" => {
             let given = Given { wasm: path("TOLLGATE_WASM")?, envoy: path("ENVOY")? };
             let start =
                 |file: &File| OnEnvoy::start(&given, file).map(|engine| Box::new(engine) as Box<dyn Engine>);
-            run_all(&folder, "envoy", &options.filter, start)
+            run_all(&folder, manner("envoy"), start)
         }
         #[cfg(feature = "host")]
         "host" => {
@@ -90,7 +103,7 @@ fn once(options: &Options) -> Result<Counts, Error> {
             let start = |file: &File| {
                 Prepared::new(file)?.start(&compiled).map(|host| Box::new(host) as Box<dyn Engine>)
             };
-            run_all(&folder, "host", &options.filter, start)
+            run_all(&folder, manner("host"), start)
         }
         #[cfg(feature = "host")]
         "faults" => {

@@ -3,13 +3,13 @@
 //! announced, and afterwards work as if nothing had been.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::on_host::Prepared;
 use super::run::Counts;
+use super::side_by_side::side_by_side;
 use super::{Engine, File};
 use crate::Error;
 use crate::host::{Compiled, Fault, Faults, Host, Planned};
@@ -73,28 +73,13 @@ fn faults() -> Vec<(&'static str, Fault)> {
 /// # Errors
 /// Where a file cannot be run even without faults.
 pub fn run_all(compiled: &Compiled, files: &[(String, File)]) -> Result<Counts, Error> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut counts = Counts::default();
-        while let Some((name, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            run_one(compiled, name, file, &mut counts)?;
-        }
-        Ok(counts)
-    };
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let done = workers.into_iter().map(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|_| Err(Error::File("a thread of the faults ended early".to_owned())))
-        });
-        done.sum()
-    })
+    let at_once = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+    side_by_side(files, at_once, |(name, file)| run_one(compiled, name, file))?.into_iter().sum()
 }
 
-fn run_one(compiled: &Compiled, name: &str, file: &File, counts: &mut Counts) -> Result<(), Error> {
+fn run_one(compiled: &Compiled, name: &str, file: &File) -> Result<Counts, Error> {
     let prepared = Prepared::new(file)?;
+    let mut counts = Counts::default();
     for function in FUNCTIONS {
         for (what, fault) in faults() {
             match endure(|| prepared.start(compiled), file, function, &fault)? {
@@ -110,7 +95,7 @@ fn run_one(compiled: &Compiled, name: &str, file: &File, counts: &mut Counts) ->
             }
         }
     }
-    Ok(())
+    Ok(counts)
 }
 
 /// What came of a file's calls with a fault.

@@ -246,6 +246,11 @@ impl File {
         }
     }
 
+    /// How long its cases wait, calls left aside.
+    pub fn waits(&self) -> Duration {
+        Duration::from_millis(self.cases.iter().map(|case| case.wait_ms + case.then_wait_ms).sum())
+    }
+
     /// The reply to a call.
     pub fn reply(&self, named: &NamedReply) -> Result<http::Reply, Error> {
         match named {

@@ -13,6 +13,7 @@ pub mod on_envoy;
 #[cfg(feature = "host")]
 pub mod on_host;
 pub mod run;
+mod side_by_side;
 
 use std::time::Duration;
 

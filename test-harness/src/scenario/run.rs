@@ -1,9 +1,11 @@
 //! Runs scenario files on an engine and says what did not hold.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::file::{Call, Case, File, Verdict};
+use super::side_by_side::side_by_side;
 use super::{Engine, check};
 use crate::Error;
 use crate::stats::{self, Series};
@@ -32,50 +34,92 @@ impl std::iter::Sum for Counts {
     }
 }
 
-/// Runs all files whose name contains `filter`, and prints a line per case.
+/// How files are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    /// The engine's name, by which files say that they do not run on it.
+    pub engine: &'a str,
+    /// Files are run whose name contains it.
+    pub filter: &'a str,
+    /// How many files run at a time, each on an engine of its own.
+    pub at_once: NonZero<usize>,
+}
+
+/// Runs the files of a folder, and prints a line per case: those of one file together, once it has ended, and at last again what
+/// failed. Files that wait longest begin first.
+///
+/// # Errors
+/// Where a file cannot be read, or a check panicked.
 pub fn run_all(
     folder: &Path,
-    engine_name: &str,
-    filter: &str,
-    start: impl Fn(&File) -> Result<Box<dyn Engine>, Error>,
+    manner: Manner,
+    start: impl Fn(&File) -> Result<Box<dyn Engine>, Error> + Sync,
 ) -> Result<Counts, Error> {
-    let mut counts = Counts::default();
-    for (name, file) in super::load(folder)?.iter().filter(|(name, _)| name.contains(filter)) {
-        if let Some(reason) = file.not_on.get(engine_name) {
-            println!("{name}: not on {engine_name}: {reason}");
-            counts.skipped += file.cases.len();
-            continue;
-        }
-        run_file(name, file, &start, &mut counts);
+    let mut files = super::load(folder)?;
+    files.retain(|(name, _)| name.contains(manner.filter));
+    files.sort_by_key(|(_, file)| std::cmp::Reverse(file.waits()));
+    let done = side_by_side(&files, manner.at_once, |(name, file)| {
+        let report = run_file(name, file, manner.engine, &start);
+        print!("{}", report.text);
+        report
+    })?;
+    done.iter().flat_map(|report| &report.failed).for_each(|name| println!("failed: {name}"));
+    Ok(done.iter().map(|report| report.counts).sum())
+}
+
+/// What is told of a file.
+#[derive(Default)]
+struct Report {
+    counts: Counts,
+    /// Lines.
+    text: String,
+    /// The cases that did not hold.
+    failed: Vec<String>,
+}
+
+impl Report {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
-    Ok(counts)
 }
 
 fn run_file(
     name: &str,
     file: &File,
+    engine_name: &str,
     start: &impl Fn(&File) -> Result<Box<dyn Engine>, Error>,
-    counts: &mut Counts,
-) {
-    let mut engine = match start(file) {
-        Ok(engine) => engine,
+) -> Report {
+    let mut report = Report::default();
+    if let Some(reason) = file.not_on.get(engine_name) {
+        report.line(&format!("{name}: not on {engine_name}: {reason}"));
+        report.counts.skipped = file.cases.len();
+        return report;
+    }
+    match start(file) {
+        Ok(mut engine) => run_cases(name, file, engine.as_mut(), &mut report),
         Err(error) => {
-            println!("{name} ... FAILED to start: {error}");
-            counts.failed += file.cases.len();
-            return;
+            report.line(&format!("{name} ... FAILED to start: {error}"));
+            report.counts.failed = file.cases.len();
+            report.failed.push(name.to_owned());
         }
-    };
+    }
+    report
+}
+
+fn run_cases(name: &str, file: &File, engine: &mut dyn Engine, report: &mut Report) {
     for case in &file.cases {
         let begun = Instant::now();
-        let found = run_case(file, case, engine.as_mut()).unwrap_or_else(|error| vec![error.to_string()]);
+        let found = run_case(file, case, engine).unwrap_or_else(|error| vec![error.to_string()]);
         let ms = begun.elapsed().as_millis();
         if found.is_empty() {
-            counts.passed += 1;
-            println!("{name}: {} ... ok, {ms} ms", case.name);
+            report.counts.passed += 1;
+            report.line(&format!("{name}: {} ... ok, {ms} ms", case.name));
         } else {
-            counts.failed += 1;
-            println!("{name}: {} ... FAILED, {ms} ms", case.name);
-            found.iter().for_each(|line| println!("    {line}"));
+            report.counts.failed += 1;
+            report.line(&format!("{name}: {} ... FAILED, {ms} ms", case.name));
+            found.iter().for_each(|line| report.line(&format!("    {line}")));
+            report.failed.push(format!("{name}: {}", case.name));
         }
     }
 }
