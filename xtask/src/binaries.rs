@@ -1,16 +1,19 @@
 //! All test binaries of cargo, several at a time. `cargo test` runs one after the other, and most of the longer ones wait:
 //! for Envoy's ticks, for windows of time, for clocks of stores.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::report::Counts;
 use crate::run::Job;
+use crate::setup::target_dir;
 
 /// How many run at once. Each starts threads, and proxies, of its own.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 /// One program with tests in it.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,11 +31,13 @@ struct Binary {
 ///
 /// Where something does not compile, or which binaries failed.
 pub fn run(tools: &[(&'static str, PathBuf)], counts: &mut Counts) -> Result<(), String> {
-    let binaries = build()?;
+    let last = Times::read();
+    let mut binaries = build()?;
+    binaries.sort_by_key(|binary| Reverse(last.of(&binary.name)));
     println!("{} programs, {AT_ONCE} at a time", binaries.len());
     let waiting = Mutex::new(binaries.into_iter());
     let (done, results) = mpsc::channel();
-    let mut failed = Vec::new();
+    let (mut failed, mut times) = (Vec::new(), Times::default());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             let (waiting, done) = (&waiting, done.clone());
@@ -55,11 +60,13 @@ pub fn run(tools: &[(&'static str, PathBuf)], counts: &mut Counts) -> Result<(),
             told(&said, ok).for_each(|line| println!("  {line}"));
             counts.passed += mine.passed;
             counts.failed += mine.failed;
+            times.0.insert(binary.name.clone(), took);
             if !ok {
                 failed.push(binary.name);
             }
         }
     });
+    times.write();
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
@@ -87,12 +94,47 @@ fn told(said: &str, ok: bool) -> impl Iterator<Item = &str> {
 /// How lines begin that tell what was not tested.
 const SAID_BY_TESTS: [&str; 2] = ["skipped: ", "not validated: "];
 
-/// Those of the harness first: they are the longest.
 fn build() -> Result<Vec<Binary>, String> {
     let job = Job::cargo(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
-    let mut binaries: Vec<Binary> = job.printed()?.lines().filter_map(artifact).collect();
-    binaries.sort_by_key(|binary| !binary.name.starts_with("test-harness/tests"));
-    Ok(binaries)
+    Ok(job.printed()?.lines().filter_map(artifact).collect())
+}
+
+/// How long each binary took last time, so that the longest begin first and none of them is left over at the end.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Times(BTreeMap<String, Duration>);
+
+impl Times {
+    fn file() -> PathBuf {
+        target_dir().join("test-times.txt")
+    }
+
+    /// Nothing, where there was no run before.
+    fn read() -> Self {
+        Self::parse(&std::fs::read_to_string(Self::file()).unwrap_or_default())
+    }
+
+    /// A line each: milliseconds, a space, the name.
+    fn parse(text: &str) -> Self {
+        let row = |line: &str| {
+            let (ms, name) = line.split_once(' ')?;
+            Some((name.to_owned(), Duration::from_millis(ms.parse().ok()?)))
+        };
+        Self(text.lines().filter_map(row).collect())
+    }
+
+    /// What is not known takes long where it drives Envoy or a browser.
+    fn of(&self, name: &str) -> Duration {
+        let drives =
+            ["test-harness/tests", "reports/cli/tests"].iter().any(|folder| name.starts_with(folder));
+        let guess = if drives { Duration::MAX } else { Duration::ZERO };
+        self.0.get(name).copied().unwrap_or(guess)
+    }
+
+    /// Only the order of the next run depends on it, so nobody minds where it cannot be written.
+    fn write(&self) {
+        let line = |(name, took): (&String, &Duration)| format!("{} {name}\n", took.as_millis());
+        let _ = std::fs::write(Self::file(), self.0.iter().map(line).collect::<String>());
+    }
 }
 
 /// The test binary that a line of cargo's tells of.
@@ -130,6 +172,25 @@ mod tests {
         assert_eq!(artifact(&line(false, r#""/x/long-1""#)), None);
         assert_eq!(artifact(&line(true, "null")), None);
         assert_eq!(artifact("warning: something"), None);
+    }
+
+    #[test]
+    fn what_took_longest_begins_first() {
+        let last = Times::parse("1200 wire/tests/long.rs\n70000 test-harness/tests/alerts.rs\nnonsense\nx y");
+        let mut names = [
+            "record/src/lib.rs",
+            "wire/tests/long.rs",
+            "test-harness/tests/alerts.rs",
+            "test-harness/tests/new.rs",
+        ];
+        names.sort_by_key(|name| Reverse(last.of(name)));
+        let order = [
+            "test-harness/tests/new.rs",
+            "test-harness/tests/alerts.rs",
+            "wire/tests/long.rs",
+            "record/src/lib.rs",
+        ];
+        assert_eq!(names, order);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Counts and times of the steps of `cargo xtask test`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many checks ran in one step, or in all.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,20 @@ impl Counts {
                 _ => {}
             }
         }
+    }
+}
+
+/// What came of some work, and how long it took.
+pub struct Ran<T> {
+    result: Result<T, String>,
+    took: Duration,
+}
+
+impl<T> Ran<T> {
+    /// Does it now.
+    pub fn of(work: impl FnOnce() -> Result<T, String>) -> Self {
+        let start = Instant::now();
+        Self { result: work(), took: start.elapsed() }
     }
 }
 
@@ -52,13 +66,28 @@ impl Report {
     /// say), that is one.
     pub fn step(&mut self, heading: &str, work: impl FnOnce(&mut Counts) -> Result<(), String>) {
         println!("\n=== {heading}");
-        let start = Instant::now();
         let mut counts = Counts::default();
-        let result = work(&mut counts);
-        let seconds = start.elapsed().as_secs_f32();
+        let ran = Ran::of(|| work(&mut counts));
+        self.add(heading, ran.result, counts, ran.took);
+    }
+
+    /// A step that ran beside another one. Counts as one check.
+    pub fn ran<T>(&mut self, heading: &str, ran: Ran<T>) -> Option<T> {
+        println!("\n=== {heading}");
+        let counts = Counts { passed: u64::from(ran.result.is_ok()), failed: 0 };
+        let (made, result) = match ran.result {
+            Ok(made) => (Some(made), Ok(())),
+            Err(why) => (None, Err(why)),
+        };
+        self.add(heading, result, counts, ran.took);
+        made
+    }
+
+    fn add(&mut self, heading: &str, result: Result<(), String>, mut counts: Counts, took: Duration) {
         if result.is_err() && counts.failed == 0 {
             counts.failed = 1;
         }
+        let seconds = took.as_secs_f32();
         println!("--- {heading}: {} passed, {} failed, {seconds:.1} s", counts.passed, counts.failed);
         if let Err(why) = result {
             println!("--- {why}");
@@ -116,6 +145,8 @@ mod tests {
         let mut report = Report::default();
         report.step("compile", |_| Err("no".to_owned()));
         report.plain("fmt", || Ok(()));
-        assert_eq!(report.all, Counts { passed: 1, failed: 1 });
+        assert_eq!(report.ran("build", Ran::of(|| Ok(7))), Some(7));
+        assert_eq!(report.ran::<()>("build", Ran::of(|| Err("no".to_owned()))), None);
+        assert_eq!(report.all, Counts { passed: 2, failed: 2 });
     }
 }

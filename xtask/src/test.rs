@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::binaries;
-use crate::report::{Counts, Report};
+use crate::report::{Counts, Ran, Report};
 use crate::run::{Job, root};
 use crate::setup::{self, ENVOY_VERSION, OLDEST_ENVOY_VERSION, WASM_TARGET};
 
@@ -14,7 +14,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     }
     let mut report = Report::default();
     sources(&mut report);
-    let wasm = report.value("build tollgate.wasm", setup::build_wasm);
+    let Built { wasm, estimate, trap, page } = builds(&mut report);
     if let Some(wasm) = &wasm {
         report.plain("size of tollgate.wasm", || check_size(wasm));
     }
@@ -24,9 +24,10 @@ pub fn run(args: &[String]) -> Result<(), String> {
     });
     let mut tools = stand_ins(&mut report);
     tools.extend(judges(&mut report));
+    tools.extend(trap.map(|path| ("TOLLGATE_TRAP_WASM", path)));
+    tools.extend(page.map(|path| ("TOLLGATE_PAGE", path)));
     tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
     tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
-    let estimate = report.value("build tollgate-estimate.wasm", setup::build_estimate_wasm);
     tools.extend(estimate.clone().map(|path| ("TOLLGATE_ESTIMATE_WASM", path)));
     unit_tests(&mut report, &tools);
     benches(&mut report);
@@ -37,6 +38,33 @@ pub fn run(args: &[String]) -> Result<(), String> {
         scenarios(&mut report, wasm, envoy.as_deref(), oldest.as_deref());
     }
     report.end()
+}
+
+/// What is built for wasm.
+struct Built {
+    wasm: Option<PathBuf>,
+    estimate: Option<PathBuf>,
+    trap: Option<PathBuf>,
+    page: Option<PathBuf>,
+}
+
+/// Each of these links for long on one core, so two are built at a time. Profiles have folders and locks of their own: those
+/// that share one stand in a row.
+fn builds(report: &mut Report) -> Built {
+    println!("\n=== builds for wasm, two at a time");
+    // Before both lanes look for it; where it cannot be had each of them says why.
+    drop(setup::wasm_target());
+    let ((wasm, page), others) = std::thread::scope(|scope| {
+        let others = scope.spawn(|| (Ran::of(setup::build_estimate_wasm), Ran::of(setup::build_trap_wasm)));
+        ((Ran::of(setup::build_wasm), Ran::of(setup::page)), others.join())
+    });
+    let (estimate, trap) = others.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    Built {
+        wasm: report.ran("build tollgate.wasm", wasm),
+        page: report.ran("build the page", page),
+        estimate: report.ran("build tollgate-estimate.wasm", estimate),
+        trap: report.ran("build the plugin that traps when asked to", trap),
+    }
 }
 
 /// All tests of cargo, some of which drive the plugin in Envoy where both are there. Builds the scenario runner
@@ -50,7 +78,6 @@ type Tools = Vec<(&'static str, PathBuf)>;
 
 /// What tests need besides Envoy and the plugin.
 fn stand_ins(report: &mut Report) -> Tools {
-    let trap = report.value("build the plugin that traps when asked to", setup::build_trap_wasm);
     let stores = report.value("set up Redis and Webdis", setup::stores);
     let sdks = report.value("set up the providers' SDKs", setup::sdks);
     let stores = stores.into_iter().flat_map(|s| [("REDIS_SERVER", s.redis), ("WEBDIS", s.webdis)]);
@@ -58,12 +85,12 @@ fn stand_ins(report: &mut Report) -> Tools {
     let alertmanager = report.value("set up Alertmanager", setup::alertmanager);
     let events = report.value("set up the SDK of CloudEvents", setup::cloudevents);
     let chromium = report.value("set up Chromium", setup::chromium);
-    let others = [trap.map(|path| ("TOLLGATE_TRAP_WASM", path)), sdks.map(|path| ("TOLLGATE_SDKS", path))];
+    let sdks = sdks.map(|path| ("TOLLGATE_SDKS", path));
     let observers = prometheus.into_iter().flat_map(|p| [("PROMETHEUS", p.server), ("PROMTOOL", p.promtool)]);
     let observers = observers.chain(alertmanager.map(|path| ("ALERTMANAGER", path)));
     let observers = observers.chain(events.map(|path| ("TOLLGATE_CLOUDEVENTS", path)));
     let observers = observers.chain(chromium.map(|path| ("CHROMIUM", path)));
-    stores.chain(others.into_iter().flatten()).chain(observers).collect()
+    stores.chain(sdks).chain(observers).collect()
 }
 
 /// What judges the reports.
@@ -71,14 +98,9 @@ fn judges(report: &mut Report) -> Tools {
     let engines = report.value("set up DuckDB and ClickHouse", setup::engines);
     // It wants a Python that not every machine has: its test then says that it did not run.
     let focus = setup::focus_validator().map_err(|why| println!("charges are not validated: {why}")).ok();
-    let page = report.value("build the page", setup::page);
     let playwright = report.value("set up Playwright and axe", setup::playwright);
-    let judges = [
-        ("TOLLGATE_ENGINES", engines),
-        ("TOLLGATE_FOCUS", focus),
-        ("TOLLGATE_PAGE", page),
-        ("TOLLGATE_PLAYWRIGHT", playwright),
-    ];
+    let judges =
+        [("TOLLGATE_ENGINES", engines), ("TOLLGATE_FOCUS", focus), ("TOLLGATE_PLAYWRIGHT", playwright)];
     judges.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
 }
 
@@ -88,25 +110,33 @@ fn with(job: Job, tools: &Tools) -> Job {
 
 /// Sets up what the tests need and prints it, a variable a line.
 pub fn tools() -> Result<(), String> {
-    let wasm = setup::build_wasm()?;
-    let envoy = setup::envoy(ENVOY_VERSION)?;
-    let estimate = setup::build_estimate_wasm()?;
     let mut report = Report::default();
+    let Built { wasm, estimate, trap, page } = builds(&mut report);
+    let envoy = report.value(&format!("set up Envoy {ENVOY_VERSION}"), || setup::envoy(ENVOY_VERSION));
     let mut tools = stand_ins(&mut report);
-    tools.extend([("TOLLGATE_WASM", wasm), ("TOLLGATE_ESTIMATE_WASM", estimate), ("ENVOY", envoy)]);
-    let judges = judges(&mut report);
-    for (name, path) in tools.iter().chain(&judges) {
+    tools.extend(judges(&mut report));
+    let built = [
+        ("TOLLGATE_WASM", wasm),
+        ("TOLLGATE_ESTIMATE_WASM", estimate),
+        ("TOLLGATE_TRAP_WASM", trap),
+        ("TOLLGATE_PAGE", page),
+        ("ENVOY", envoy),
+    ];
+    tools.extend(built.into_iter().filter_map(|(name, path)| Some((name, path?))));
+    for (name, path) in &tools {
         println!("{name}={}", path.display());
     }
     // The validator of FOCUS may be missing, see there.
-    let judged = judges.iter().filter(|(name, _)| *name != "TOLLGATE_FOCUS").count();
-    if tools.len() == 12 && judged == 3 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
+    let found = tools.iter().filter(|(name, _)| *name != "TOLLGATE_FOCUS").count();
+    if found == 15 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
 }
 
 /// Budgets and attribution at full size: ten times the calls of `cargo xtask test`.
 pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
     let mut report = Report::default();
     let mut tools = stand_ins(&mut report);
+    let trap = report.value("build the plugin that traps when asked to", setup::build_trap_wasm);
+    tools.extend(trap.map(|path| ("TOLLGATE_TRAP_WASM", path)));
     tools.extend([("TOLLGATE_WASM", wasm.to_path_buf()), ("ENVOY", envoy.to_path_buf())]);
     report.step("budgets and attribution at full size", |counts| {
         let tests = [
