@@ -6,7 +6,6 @@ mod verdict;
 
 pub use table::CandidateBatch;
 pub(crate) use table::{Sums, add, load};
-pub(crate) use verdict::{Effect, effect};
 
 use crate::config::Candidate;
 use crate::exchange::{Exchange, Phase, Step};

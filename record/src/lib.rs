@@ -4,11 +4,13 @@
 //! [`Record::to_json`] only spell what it says, so the two can never disagree.
 //! [`Record::parse`] reads it back, from this schema or an older one.
 
+mod effect;
 mod encode;
 mod parse;
 mod schema;
 mod time;
 
+pub use effect::Effect;
 pub use parse::ParseError;
 pub use schema::{
     Action, Candidate, Cost, CostStatus, Decision, Part, Record, Retry, RetryKind, SCHEMA, Tokens,

@@ -40,6 +40,7 @@ pub mod sheet;
 pub mod spend;
 pub mod sums;
 pub mod table;
+pub mod trials;
 pub mod verify;
 pub mod waste;
 pub mod whatif;

@@ -9,7 +9,7 @@ mod short;
 use std::borrow::Cow;
 
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{Action, CostStatus, Timestamp, Tokens, UsageSource};
+use tollgate_record::{Action, Candidate, CostStatus, Timestamp, Tokens, UsageSource};
 
 pub(crate) use json::{read_line, read_value};
 pub(crate) use scalar::usd;
@@ -46,6 +46,8 @@ pub struct Row<'a> {
     pub lines: Vec<(Cow<'a, str>, PicoUsd)>,
     /// What was of no use, by its reason; reasons overlap.
     pub waste: Vec<(Cow<'a, str>, PicoUsd)>,
+    /// What a candidate configuration would have done otherwise.
+    pub candidate: Option<Box<Candidate>>,
     /// Units other than tokens, as exact decimals.
     pub units: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Tag names and values.
@@ -102,6 +104,7 @@ impl Row<'_> {
                 usd: self.usd,
                 list_usd: self.list_usd,
                 saved_by_cache: self.saved_by_cache,
+                candidate: self.candidate,
                 action: self.action,
                 stream: self.stream,
                 http_status: self.http_status,

@@ -14,6 +14,7 @@ use crate::selection::Selection;
 use crate::sheet::{Cell, Chart, Document, Sheet};
 use crate::sums::{Sum, Sums};
 use crate::table::Table;
+use crate::trials::Trials;
 use crate::waste::Wasted;
 use crate::workflows::Workflows;
 use crate::zone::{Range, Zone, day_text};
@@ -32,6 +33,7 @@ pub struct Spend {
     workflows: Option<Workflows>,
     movers: Option<Movers>,
     waste: Wasted,
+    trials: Trials,
     missed: Missed,
     tags: TagNames,
 }
@@ -80,6 +82,7 @@ impl Spend {
             workflows: None,
             movers: None,
             waste: Wasted::new(Vec::new()),
+            trials: Trials::default(),
             missed: Missed::default(),
             tags: TagNames::default(),
         }
@@ -161,6 +164,12 @@ impl Spend {
             document.sheets.push(waste);
             document.notes.push(
                 "reasons of waste overlap and are not to be added up; calls whose cost is not known are not in it".into(),
+            );
+        }
+        if let Some(trials) = self.trials.sheet() {
+            document.sheets.push(trials);
+            document.notes.push(
+                "a candidate's savings are exact where it would have refused; another model's cost is of the same tokens, and what was refused is estimated".into(),
             );
         }
         match (&self.movers, self.periods()) {
@@ -256,6 +265,7 @@ impl Fold for Spend {
             table.add(row, &mut self.lens);
         }
         self.waste.add(row, &mut self.lens);
+        self.trials.add(row);
         self.workflows.iter_mut().for_each(|workflows| workflows.add(row));
         self.movers.iter_mut().for_each(|movers| movers.add(row, &mut self.lens));
     }
@@ -265,6 +275,7 @@ impl Fold for Spend {
         self.missed.merge(other.missed);
         self.tags.merge(other.tags);
         self.waste.merge(other.waste);
+        self.trials.merge(other.trials);
         let both = self.span.into_iter().chain(other.span);
         self.span = both.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
         for ((_, _, table), (_, _, others)) in self.tables.iter_mut().zip(other.tables) {

@@ -3,12 +3,11 @@
 //! Each worker gathers in a [`CandidateBatch`] and merges it by tick into one bounded table in the data that all workers share. There are few
 //! rows, so a list is searched from its beginning: what is made with maps stands in every worker's memory.
 
-use super::{Effect, effect};
 use crate::config::Candidate;
 use crate::settle::Settled;
 use std::rc::Rc;
 use tollgate_policy::{SharedStore, Swap};
-use tollgate_record::Timestamp;
+use tollgate_record::{Effect, Timestamp};
 
 /// So many ways to differ are told apart; what is new after that shares a row.
 const MOST_ROWS: usize = 256;
@@ -58,7 +57,7 @@ impl CandidateBatch {
                 row.push('\t');
                 put_tame(&mut row, rule.as_deref().unwrap_or_default());
             }
-            let sums = match effect(&settled.record, verdict) {
+            let sums = match verdict.effect(settled.record.cost.usd, settled.record.cost.status) {
                 Effect::Saves(usd) => [1, usd.pico(), 0, 0, 0],
                 Effect::Adds(usd) => [1, 0, usd.pico(), 0, 0],
                 Effect::Estimated(usd) => [1, 0, 0, usd.pico(), 0],

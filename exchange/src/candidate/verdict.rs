@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, Phase};
 use crate::settle::{AnsweredBy, Finish};
 use tollgate_policy::{Change, Charge, Op, SharedStore, Usage};
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{Action, Candidate, CostStatus, Record};
+use tollgate_record::{Action, Candidate, CostStatus};
 use tollgate_wire::Reported;
 
 /// What a candidate comes to on a call that is over.
@@ -18,19 +18,6 @@ pub(crate) struct Tried {
     pub differs: Option<Box<Candidate>>,
     /// What its own counters are to book, in this process.
     pub ops: Vec<Op>,
-}
-
-/// What it would have changed in money to do as the candidate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// So much less would have been spent, or nothing.
-    Saves(PicoUsd),
-    /// So much more would have been spent.
-    Adds(PicoUsd),
-    /// A call that was refused would have cost about so much: what the candidate had put aside for it.
-    Estimated(PicoUsd),
-    /// Nobody knows.
-    Unknown,
 }
 
 /// What was done with a call, apart from how its stream ended.
@@ -142,20 +129,5 @@ impl Exchange {
             cost_usd: cost,
             estimated_usd: reserved,
         })
-    }
-}
-
-/// What it would have changed in money to do as the candidate says, as far as the record tells.
-pub(crate) fn effect(record: &Record, candidate: &Candidate) -> Effect {
-    let unbilled = matches!(record.cost.status, CostStatus::NotSent | CostStatus::NotBilled);
-    let spent = record.cost.usd.or_else(|| unbilled.then_some(PicoUsd::ZERO));
-    match (spent, candidate.cost_usd, candidate.estimated_usd) {
-        (_, None, Some(estimated)) => Effect::Estimated(estimated),
-        (Some(spent), Some(cost), _) => match spent.checked_sub(cost) {
-            Some(saved) if saved >= PicoUsd::ZERO => Effect::Saves(saved),
-            Some(added) => Effect::Adds(PicoUsd::from_pico(added.pico().saturating_neg())),
-            None => Effect::Unknown,
-        },
-        _ => Effect::Unknown,
     }
 }

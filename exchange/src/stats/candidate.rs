@@ -2,8 +2,8 @@
 
 use super::series::put;
 use super::{MetricKind, MetricSink, Stats, agents};
-use crate::candidate::{Effect, effect};
 use crate::settle::Settled;
+use tollgate_record::Effect;
 
 impl Stats {
     /// Counts a call that a candidate would have treated otherwise.
@@ -16,7 +16,7 @@ impl Stats {
         let name = |what: &str| format!("tollgate_candidate_{what};action={would};decision={was}");
         put(&mut self.plain, sink, MetricKind::Counter, 1, name("requests"));
         // Counters only go up: each way has one of its own.
-        let (what, usd) = match effect(record, verdict) {
+        let (what, usd) = match verdict.effect(record.cost.usd, record.cost.status) {
             Effect::Saves(usd) => ("saved_nanousd", usd),
             Effect::Adds(usd) => ("added_nanousd", usd),
             Effect::Estimated(usd) => ("estimated_nanousd", usd),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::de::IgnoredAny;
 use tollgate_pricing::PicoUsd;
-use tollgate_record::{Action, CostStatus, SCHEMA, Timestamp, Tokens, UsageSource};
+use tollgate_record::{Action, Candidate, CostStatus, SCHEMA, Timestamp, Tokens, UsageSource};
 
 use super::Row;
 use super::scalar::{Scalar, usd};
@@ -37,6 +37,7 @@ pub enum Field {
     Usd(for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Option<PicoUsd>),
     Whole(for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Option<u64>),
     Count(fn(&mut Tokens) -> &mut Option<u64>),
+    Trial(for<'a> fn(&mut Candidate, Scalar<'a>) -> Option<()>),
     /// Written by this version, and read by no report.
     Unread,
 }
@@ -47,7 +48,7 @@ type Amounts<'a> = Vec<(Cow<'a, str>, PicoUsd)>;
 pub type Slot = for<'r, 'a> fn(&'r mut Row<'a>) -> &'r mut Amounts<'a>;
 
 /// What reports read.
-const READ: [(&str, Field); 40] = [
+const READ: [(&str, Field); 46] = [
     ("tollgate.schema", Field::Schema),
     ("tollgate.id", Field::Id),
     ("tollgate.time", Field::Time),
@@ -87,6 +88,27 @@ const READ: [(&str, Field); 40] = [
     ("tollgate.http.status", Field::Whole(|row| &mut row.http_status)),
     ("tollgate.service_tier", Field::Text(|row| &mut row.service_tier)),
     ("tollgate.region", Field::Text(|row| &mut row.region)),
+    ("tollgate.candidate.name", Field::Trial(|would, value| set(&mut would.name, value.text()?.into()))),
+    (
+        "tollgate.candidate.action",
+        Field::Trial(|would, value| set(&mut would.action, Action::from_word(&value.text()?)?)),
+    ),
+    (
+        "tollgate.candidate.rule",
+        Field::Trial(|would, value| set(&mut would.rule, Some(value.text()?.into()))),
+    ),
+    (
+        "tollgate.candidate.model",
+        Field::Trial(|would, value| set(&mut would.model, Some(value.text()?.into()))),
+    ),
+    (
+        "tollgate.candidate.cost_usd",
+        Field::Trial(|would, value| set(&mut would.cost_usd, Some(value.usd()?))),
+    ),
+    (
+        "tollgate.candidate.estimated_usd",
+        Field::Trial(|would, value| set(&mut would.estimated_usd, Some(value.usd()?))),
+    ),
     ("tollgate.price.version", Field::Name(|row| &mut row.price_version)),
 ];
 
@@ -161,6 +183,7 @@ impl<'a> Draft<'a> {
             Field::Usd(slot) => *slot(row) = Some(value.usd()?),
             Field::Whole(slot) => *slot(row) = Some(value.whole()?),
             Field::Count(slot) => *slot(&mut row.tokens) = Some(value.whole()?),
+            Field::Trial(put) => put(row.candidate.get_or_insert_default(), value)?,
             Field::Unread => {}
         }
         Some(())
@@ -193,6 +216,11 @@ impl<'a> Draft<'a> {
         self.row.json = Cow::Borrowed(json);
         Ok(self.row)
     }
+}
+
+fn set<T>(place: &mut T, value: T) -> Option<()> {
+    *place = value;
+    Some(())
 }
 
 fn amounts<'a>(value: Scalar<'a>) -> Option<Vec<(Cow<'a, str>, PicoUsd)>> {
