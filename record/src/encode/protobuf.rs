@@ -71,6 +71,7 @@ impl Object {
         self.0.extend_from_slice(bytes);
     }
 
+    #[inline(never)]
     fn number(&mut self, key: &str, number: f64) {
         let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
         self.entry(key, 9);
@@ -89,6 +90,8 @@ impl Spell for Object {
         self.ascii(key, value.as_bytes());
     }
 
+    // A record has some 25 texts: one copy of this is fetched once, where each would bring its own.
+    #[inline(never)]
     fn ascii(&mut self, key: &str, value: &[u8]) {
         self.entry(key, delimited(value.len()));
         self.bytes(STRING, value);
