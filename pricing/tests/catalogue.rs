@@ -110,6 +110,33 @@ fn prices_know_the_place_the_day_and_the_hour() {
 }
 
 #[test]
+fn long_prompts_and_fast_answers_cost_more() {
+    const SONNET: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    const ANYWHERE: &str = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let cases = [
+        ("up to the tier", "aws.bedrock", SONNET, None, 200_000, "0.66"),
+        ("beyond it all tokens cost more", "aws.bedrock", SONNET, None, 200_001, "1.3200066"),
+        ("where it may run anywhere, too", "aws.bedrock", ANYWHERE, None, 200_001, "1.200006"),
+        ("Anthropic's gate is the same", "anthropic", "claude-sonnet-4-5", None, 200_000, "0.6"),
+        ("and what is behind it", "anthropic", "claude-sonnet-4-5", None, 200_001, "1.200006"),
+        ("at the usual speed", "anthropic", "claude-opus-4-6", Some("standard"), 1000, "0.005"),
+        ("fast", "anthropic", "claude-opus-4-6", Some("fast"), 1000, "0.03"),
+        ("Google's gate", "gcp.gemini", "gemini-2.5-pro", None, 200_000, "0.25"),
+        ("and what is behind it", "gcp.gemini", "gemini-2.5-pro", None, 200_001, "0.5000025"),
+        ("OpenAI's gate", "openai", "gpt-5.4", None, 272_000, "0.68"),
+        ("and what is behind it", "openai", "gpt-5.4", None, 272_001, "1.360005"),
+    ];
+    for (name, provider, model, speed, input, expected) in cases {
+        let found = catalogue().find(provider, model).unwrap();
+        let mut usage = Usage::default();
+        usage.tokens.set(TokenKind::Input, input);
+        let situation = Situation { time_unix_s: FRIDAY_S, speed, ..Situation::default() };
+        let total = quote(&found.card, &usage, &situation, &[]).unwrap().total;
+        assert_eq!(total.to_string(), expected, "{name}: {provider} {model}");
+    }
+}
+
+#[test]
 fn every_model_is_found_by_its_own_name() {
     let mut models = 0;
     for model in catalogue().models() {

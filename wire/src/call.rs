@@ -88,6 +88,9 @@ pub(crate) enum RequestBody {
     Closed,
 }
 
+/// What the names of models that make pictures have in them.
+const PICTURES: [&str; 3] = ["image", "nova-canvas", "stability."];
+
 impl Call {
     /// The provider's name in OpenTelemetry's spelling, or as the configuration has it.
     pub fn provider(&self) -> &str {
@@ -96,11 +99,13 @@ impl Call {
 
     /// What kind of work is asked for.
     pub fn operation(&self) -> Operation {
-        // InvokeModel's path is the same for all kinds of models; the names of some tell the kind.
-        let model = self.path_model().filter(|_| self.route.dialect.usage == UsageKind::Invoke);
+        // InvokeModel's path, and Vertex's `:predict`, are the same for all kinds of models; the names of some tell the kind.
+        let kinds = [UsageKind::Invoke, UsageKind::Bare];
+        let model = self.path_model().filter(|_| kinds.contains(&self.route.dialect.usage));
         match model.unwrap_or_default() {
             model if model.contains("embed") => Operation::Embeddings,
             model if model.contains("rerank") => Operation::Rerank,
+            model if PICTURES.iter().any(|name| model.contains(name)) => Operation::ImageGeneration,
             _ => self.route.operation,
         }
     }

@@ -29,6 +29,11 @@ fn told(route: &Route) -> [&'static str; 3] {
             "`partial` where usage stands in every chunk, else nothing",
             "streams without usage, where asking for it is not known to be allowed",
         ],
+        "native" => [
+            "input, cache reads, output, reasoning",
+            "`partial` where usage stands in every chunk, else nothing",
+            "-",
+        ],
         "plain" => {
             ["input (embeddings, rerank), where reported", "nothing", "moderations, which report nothing"]
         }
@@ -64,16 +69,16 @@ fn told(route: &Route) -> [&'static str; 3] {
             "-",
         ],
         "interactions" => ["input with tool use, cached input, output with thoughts", "nothing", "-"],
-        "predict" => ["input of embeddings", "nothing", "pictures and video"],
+        "predict" => ["input of embeddings, pictures", "nothing", "video"],
         "converse" => [
             "input, cache reads and writes, output; tier, latency",
             "nothing: usage comes with the last frame",
             "reasoning is inside the output, not itemised",
         ],
         "invoke" => [
-            "the vendor's report, else AWS's counts in headers or in the last frame",
+            "the vendor's report, else AWS's counts in headers or in the last frame; pictures",
             "`partial` for Anthropic's models, else nothing",
-            "pictures",
+            "-",
         ],
         "cohere" => ["billed units: input, output, search units, images", "nothing", "-"],
         "ollama" => ["input and output", "nothing: counts come with the last line", "-"],

@@ -89,6 +89,16 @@ pub(crate) static CHAT: Dialect = Dialect {
     ..OPENAI
 };
 
+/// Chats of Alibaba and MiniMax in their own words: usage stands where OpenAI has it, and is never asked for.
+pub(crate) static NATIVE: Dialect = Dialect {
+    name: "native",
+    request: &Table::of(fields::NATIVE_REQUEST),
+    response: &Table::of(fields::NATIVE),
+    finishes: Finishes::Replace,
+    texts: &["text", "content", "reasoning_content", "name", "arguments"],
+    ..OPENAI
+};
+
 /// The older completions.
 pub(crate) static COMPLETIONS: Dialect = Dialect { texts: &["text"], ..CHAT };
 

@@ -372,6 +372,11 @@ impl Draft {
                     usage.output = plus(usage.output, reading.unexplained);
                     usage.reasoning = usage.reasoning.or(reading.unexplained);
                 }
+                Habit::SearchModels => {
+                    if self.model.as_deref().is_some_and(tools::searches_each_time) {
+                        usage.note(UnitKind::WebSearch, usage.input.map(|_| 1));
+                    }
+                }
                 Habit::TakesIncludeUsage | Habit::TakesIncludeUsageByVersion => {}
             }
         }

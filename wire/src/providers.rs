@@ -27,10 +27,14 @@ pub(crate) enum Habit {
     ReasoningApartForGoogle,
     /// What the total has beyond input and output was thought (Gemini's OpenAI-compatible endpoint).
     HiddenThinking,
+    /// Its search models search once for each chat completion, and no answer tells (OpenAI's "Web search": they "always retrieve
+    /// information from the web before responding").
+    SearchModels,
 }
 
 use Habit::{
-    HiddenThinking, ReasoningApart, ReasoningApartForGoogle, TakesIncludeUsage, TakesIncludeUsageByVersion,
+    HiddenThinking, ReasoningApart, ReasoningApartForGoogle, SearchModels, TakesIncludeUsage,
+    TakesIncludeUsageByVersion,
 };
 
 /// A provider whose paths are OpenAI's.
@@ -48,7 +52,11 @@ const fn own(name: &'static str, hosts: &'static [&'static str], routes: &'stati
 
 /// All providers that are known by host.
 pub(crate) static PROVIDERS: &[Provider] = &[
-    compatible("openai", &["api.openai.com", "*.api.openai.com", "chatgpt.com"], &[TakesIncludeUsage]),
+    compatible(
+        "openai",
+        &["api.openai.com", "*.api.openai.com", "chatgpt.com"],
+        &[TakesIncludeUsage, SearchModels],
+    ),
     own("anthropic", &["api.anthropic.com"], &[]),
     Provider {
         name: "gcp.gemini",
@@ -128,7 +136,12 @@ pub(crate) static PROVIDERS: &[Provider] = &[
     compatible("venice", &["api.venice.ai"], &[TakesIncludeUsage]),
     compatible("portkey", &["api.portkey.ai"], &[]),
     compatible("zai", &["api.z.ai", "open.bigmodel.cn"], &[TakesIncludeUsage]),
-    compatible("alibaba", &["dashscope*.aliyuncs.com"], &[TakesIncludeUsage]),
+    Provider {
+        name: "alibaba",
+        hosts: &["dashscope*.aliyuncs.com"],
+        routes: routes::ALIBABA,
+        habits: &[TakesIncludeUsage],
+    },
     own("ibm.watsonx.ai", &["*.ml.cloud.ibm.com"], routes::WATSONX),
     compatible("novita", &["api.novita.ai"], &[TakesIncludeUsage]),
     compatible("deepinfra", &["api.deepinfra.com"], &[TakesIncludeUsage]),
@@ -140,7 +153,12 @@ pub(crate) static PROVIDERS: &[Provider] = &[
         &[],
     ),
     compatible("nvidia", &["integrate.api.nvidia.com"], &[TakesIncludeUsage]),
-    compatible("minimax", &["api.minimax.io", "api.minimaxi.com", "api.minimax.chat"], &[TakesIncludeUsage]),
+    Provider {
+        name: "minimax",
+        hosts: &["api.minimax.io", "api.minimaxi.com", "api.minimax.chat"],
+        routes: routes::MINIMAX,
+        habits: &[TakesIncludeUsage],
+    },
     compatible("ai21", &["api.ai21.com"], &[]),
     compatible("baseten", &["inference.baseten.co"], &[TakesIncludeUsage]),
     compatible("siliconflow", &["api.siliconflow.com", "api.siliconflow.cn"], &[]),

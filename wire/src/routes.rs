@@ -6,7 +6,7 @@ use crate::call::Operation::{
 };
 use crate::dialect::{
     self, CHAT, COHERE as COHERE_DIALECT, COMPLETIONS, CONVERSATIONS, CONVERSE, Dialect, GEMINI, IMAGES,
-    INTERACTIONS, INVOKE, MESSAGES, OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH,
+    INTERACTIONS, INVOKE, MESSAGES, NATIVE, OLLAMA as OLLAMA_DIALECT, PLAIN, PREDICT, RESPONSES, SPEECH,
     TRANSCRIPTION,
 };
 
@@ -142,6 +142,17 @@ pub(crate) static MISTRAL: &[Route] = &[
     asked(Around("conversations", "", "restart"), &CONVERSATIONS, Chat),
     asked(Named("conversations"), &CONVERSATIONS, Chat),
 ];
+
+/// Paths of Alibaba's own API.
+pub(crate) static ALIBABA: &[Route] = &[
+    asked(Ends(&["text-generation", "generation"]), &NATIVE, Chat),
+    asked(Ends(&["multimodal-generation", "generation"]), &NATIVE, Chat),
+    asked(Ends(&["text-embedding", "text-embedding"]), &PLAIN, Embeddings),
+    asked(Ends(&["text-rerank", "text-rerank"]), &PLAIN, Rerank),
+];
+
+/// Paths of MiniMax's own API.
+pub(crate) static MINIMAX: &[Route] = &[asked(Ends(&["text", "chatcompletion_v2"]), &NATIVE, Chat)];
 
 /// Paths of Snowflake's Cortex.
 pub(crate) static SNOWFLAKE: &[Route] = &[asked(Ends(&["inference:complete"]), &CHAT, Chat)];

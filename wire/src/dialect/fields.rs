@@ -33,6 +33,25 @@ pub(super) const CHAT: &[Want] = &[
     want(Error, &["error"]),
 ];
 
+pub(super) const NATIVE_REQUEST: &[Want] = &[
+    want(Model, &["model"]),
+    want(Stream, &["stream"]),
+    want(MaxOutput, &["max_completion_tokens"]),
+    want(MaxOutput, &["max_tokens"]),
+    want(MaxOutput, &["parameters", "max_tokens"]),
+];
+
+pub(super) const NATIVE: &[Want] = &[
+    want(Id, &["id"]),
+    want(Id, &["request_id"]),
+    want(Model, &["model"]),
+    want(Usage, &["usage"]),
+    want(Finish, &["choices", "*", "finish_reason"]),
+    want(Finish, &["output", "finish_reason"]),
+    want(Finish, &["output", "choices", "*", "finish_reason"]),
+    want(Error, &["error"]),
+];
+
 pub(super) const CONVERSATIONS: &[Want] = &[
     want(Id, &["conversation_id"]),
     want(Model, &["model"]),
@@ -170,6 +189,7 @@ pub(super) const INTERACTIONS: &[Want] = &[
 
 pub(super) const PREDICT: &[Want] = &[
     want(InputCount, &["predictions", "*", "embeddings", "statistics", "token_count"]),
+    want(Picture, &["predictions", "*", "bytesBase64Encoded"]),
     want(Error, &["error"]),
 ];
 
@@ -213,6 +233,8 @@ pub(super) const INVOKE: &[Want] = &[
     want(OutputCount, &["generation_token_count"]),
     want(InputCount, &["inputTextTokenCount"]),
     want(OutputCount, &["results", "*", "tokenCount"]),
+    want(Picture, &["images", "*"]),
+    want(Picture, &["artifacts", "*", "base64"]),
     want(Metrics, &["amazon-bedrock-invocationMetrics"]),
 ];
 

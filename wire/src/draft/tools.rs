@@ -23,6 +23,15 @@ const PICTURES_MODEL: &str = "gpt-image-1";
 /// No answer rests on more queries than this.
 const MOST_QUERIES: usize = 256;
 
+/// Whether a chat model of OpenAI's is one that searches for each answer: `gpt-5-search-api`, `gpt-4o-mini-search-preview-2025-03-11`.
+pub(super) fn searches_each_time(model: &str) -> bool {
+    // Most names have no such letter, which is found out at once.
+    memchr::memchr(b's', model.as_bytes()).is_some() && {
+        let mut words = model.split('-');
+        words.any(|word| word == "search") && matches!(words.next(), Some("preview" | "api"))
+    }
+}
+
 /// What one document says of tools.
 #[derive(Default)]
 struct Told<'a> {

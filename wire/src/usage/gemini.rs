@@ -115,6 +115,11 @@ fn tier(value: &Value<'_>) -> Option<String> {
         Value::Number(number) => ascii(number),
         _ => return None,
     };
+    tier_of_traffic(traffic)
+}
+
+/// The same, of Vertex's type of traffic.
+pub(super) fn tier_of_traffic(traffic: &str) -> Option<String> {
     let tier = match traffic {
         "ON_DEMAND" | "1" => "on_demand",
         "PROVISIONED_THROUGHPUT" | "2" => "provisioned",

@@ -7,6 +7,7 @@ use std::array;
 
 use tollgate_pricing::{PicoUsd, UnitKind};
 
+use super::gemini;
 use super::plus;
 use super::reading::{Reading, Tally, usd};
 use crate::draft::LONGEST_NAME;
@@ -105,6 +106,7 @@ const RARE: u64 = bits(&[
     "cost",
     "cost_details",
     "cost_in_usd_ticks",
+    "extra_properties",
     "image_pixels",
     "is_byok",
     "num_search_queries",
@@ -121,6 +123,9 @@ fn read_rare(reading: &mut Reading, tally: &mut Tally<'_, '_>, value: &Value<'_>
     count_units(reading, tally);
     let size = value.text(&["search_context_size"]).filter(|size| size.len() <= LONGEST_NAME);
     reading.search_context_size = size.map(str::to_owned);
+    // Vertex's OpenAI-compatible endpoint.
+    let traffic = value.text(&["extra_properties", "google", "traffic_type"]);
+    reading.tier = traffic.and_then(gemini::tier_of_traffic);
     read_cost(reading, value);
 }
 

@@ -70,7 +70,7 @@ impl<'v, 'a> Tally<'v, 'a> {
 
 impl ReportedUsage {
     /// Notes a whole number of units, if one was reported.
-    pub(super) fn note(&mut self, kind: UnitKind, count: Option<u64>) {
+    pub(crate) fn note(&mut self, kind: UnitKind, count: Option<u64>) {
         match count.map(Quantity::from_whole) {
             Some(Some(quantity)) => self.units.set(kind, quantity),
             Some(None) => self.inconsistent = true,

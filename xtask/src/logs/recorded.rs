@@ -57,6 +57,9 @@ const APART: &[(&str, &str)] = &[
     ("0878", "contains the fee of one search by Google, likewise"),
     ("1502", "contains the fee of one web search, likewise"),
     ("1577", "as 1502"),
+    ("1287", "contains the fee of the search that OpenAI's search models make for each answer"),
+    ("1288", "as 1287"),
+    ("1289", "as 1287"),
     ("1229", "both tables list 6.00 USD for audio tokens; the agreed figure took all input as text"),
     ("1871", "served as ON_DEMAND_FLEX, which both tables price at half; the agreed figure took the list"),
 ];
