@@ -99,10 +99,17 @@ impl Call {
 
     /// What kind of work is asked for.
     pub fn operation(&self) -> Operation {
-        // InvokeModel's path, and Vertex's `:predict`, are the same for all kinds of models; the names of some tell the kind.
-        let kinds = [UsageKind::Invoke, UsageKind::Bare];
-        let model = self.path_model().filter(|_| kinds.contains(&self.route.dialect.usage));
-        match model.unwrap_or_default() {
+        match self.route.dialect.usage {
+            UsageKind::Invoke | UsageKind::Bare => self.operation_of_model(),
+            _ => self.route.operation,
+        }
+    }
+
+    /// InvokeModel's path, and Vertex's `:predict`, are the same for all kinds of models; the names of some tell the kind.
+    #[cold]
+    #[inline(never)]
+    fn operation_of_model(&self) -> Operation {
+        match self.path_model().unwrap_or_default() {
             model if model.contains("embed") => Operation::Embeddings,
             model if model.contains("rerank") => Operation::Rerank,
             model if PICTURES.iter().any(|name| model.contains(name)) => Operation::ImageGeneration,

@@ -372,11 +372,10 @@ impl Draft {
                     usage.output = plus(usage.output, reading.unexplained);
                     usage.reasoning = usage.reasoning.or(reading.unexplained);
                 }
-                Habit::SearchModels => {
-                    if self.model.as_deref().is_some_and(tools::searches_each_time) {
-                        usage.note(UnitKind::WebSearch, usage.input.map(|_| 1));
-                    }
+                Habit::SearchModels if self.model.as_deref().is_some_and(tools::searches_each_time) => {
+                    usage.note(UnitKind::WebSearch, usage.input.map(|_| 1));
                 }
+                Habit::SearchModels => {}
                 Habit::TakesIncludeUsage | Habit::TakesIncludeUsageByVersion => {}
             }
         }
