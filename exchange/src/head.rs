@@ -65,9 +65,12 @@ impl HeaderPairs {
 
     /// The first value of a header, by its lower-case name.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
-        if self.lengths & length_bit(name.len()) == 0 {
-            return None;
-        }
+        if self.lengths & length_bit(name.len()) == 0 { None } else { self.find(name) }
+    }
+
+    // Names are asked for in a dozen places: one copy of this is fetched once, where each would bring its own.
+    #[inline(never)]
+    fn find(&self, name: &str) -> Option<&[u8]> {
         // Most names differ in their lengths already, and are not looked at.
         let alike = self.spans.iter().filter(|span| span.name == name.len());
         alike.into_iter().find(|span| span.name(&self.bytes) == Some(name.as_bytes()))?.value(&self.bytes)

@@ -60,6 +60,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// Writes a number so that its last digit stands at `last`. A year of nanoseconds since 1970 has four digits.
+#[inline(never)]
 fn put_digits(text: &mut [u8], last: usize, number: i64) {
     let mut rest = number.unsigned_abs();
     let places = text.get_mut(..=last).unwrap_or_default().iter_mut().rev();

@@ -62,6 +62,7 @@ impl ReservationId {
 const LONGEST_ID: usize = 42;
 
 /// The number in hexadecimal, without leading zeros.
+#[inline(never)]
 fn push_hex(text: &mut Vec<u8>, number: u64) {
     let digits = (u64::BITS.saturating_sub(number.leading_zeros())).div_ceil(4).max(1);
     for place in (0..digits).rev() {
