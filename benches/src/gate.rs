@@ -72,6 +72,17 @@ pub fn marks(measured: &Measured) -> Vec<Mark> {
         micros(TAGS_QUOTAS, TAGS, 30.0),
         times(REQUEST_100K, BODY_RULE, NATIVE_PARSING, 1.0),
     ];
+    let busy = |workload: &str, ours: &str, theirs: &str, most: f64| Mark {
+        what: format!("`{workload}` under load: {ours} over {theirs}"),
+        bound: Bound::AtMost(most),
+        measured: measured.times_under_load(ours, theirs, workload),
+        unit: "times",
+    };
+    marks.extend([
+        busy(SSE_BURST, TOLLGATE, NATIVE, 0.10),
+        busy(JSON, TOLLGATE, NATIVE_PARSING, 1.5),
+        busy(JSON, TAGS_QUOTAS, NATIVE_PARSING, 2.5),
+    ]);
     marks.extend([SSE_GZIP, SSE_BR, SSE_ZSTD].map(|workload| over_inflation(measured, workload)));
     marks.push(guards(measured));
     marks.push(further_worker(measured));

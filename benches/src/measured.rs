@@ -97,6 +97,13 @@ impl Measured {
         Some(rows.find(|row| row.filter == filter && row.workload == workload)?.micros)
     }
 
+    /// What one filter adds under load as a multiple of what another one adds; `None` where either drowns in the noise.
+    pub fn times_under_load(&self, filter: &str, other: &str, workload: &str) -> Option<f64> {
+        let added =
+            |name| self.under_load(name, workload).map(|micros| micros.median).filter(|micros| *micros > 0.0);
+        Some(added(filter)? / added(other)?)
+    }
+
     /// What is known of a filter's weight.
     pub fn weight(&self, filter: &str) -> Option<&Weight> {
         self.memory.iter().find(|weight| weight.filter == filter)

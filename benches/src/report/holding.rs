@@ -90,8 +90,7 @@ pub fn load(measured: &Measured) -> String {
 
 fn loaded(measured: &Measured, name: &str, workload: &str) -> String {
     let Some(micros) = measured.under_load(name, workload) else { return super::unknown() };
-    let native = measured.under_load(NATIVE_PARSING, workload).map(|native| native.median);
-    let times = native.filter(|native| *native > 0.0).map(|native| micros.median / native);
+    let times = measured.times_under_load(name, NATIVE_PARSING, workload);
     let times = times.map_or_else(super::unknown, |times| format!("{times:.2} times"));
     format!("{:+.1} [{:+.0} {:+.0}], {times}", micros.median, micros.low, micros.high)
 }
