@@ -61,7 +61,7 @@ pub fn quote(
     let input = situation.prompt_tokens.unwrap_or(all);
     let prices = InForce::of(card, situation, input);
     let mut bill = Bill { prices, adjustments, quote: Quote::default() };
-    bill.tokens(&usage.tokens)?;
+    bill.tokens(usage)?;
     bill.units(&usage.units)?;
     bill.sum()
 }
@@ -139,9 +139,12 @@ struct Bill<'a> {
 }
 
 impl Bill<'_> {
-    fn tokens(&mut self, tokens: &TokenCounts) -> Result<(), QuoteError> {
+    fn tokens(&mut self, usage: &Usage) -> Result<(), QuoteError> {
         let mut billed = TokenCounts::default();
-        for (kind, count) in tokens.iter() {
+        for (kind, count) in usage.tokens.iter() {
+            if kind == TokenKind::InputAudio && self.bills_audio_by_the_second(&usage.units) {
+                continue;
+            }
             let priced =
                 kind.billed_as().iter().find(|kind| self.prices.rate(Class::Token(**kind)).is_some());
             match priced {
@@ -150,6 +153,16 @@ impl Bill<'_> {
             }
         }
         billed.iter().try_for_each(|(kind, count)| self.token_line(kind, count))
+    }
+
+    /// Mistral counts audio in tokens, too, and bills its seconds alone.
+    #[cold]
+    fn bills_audio_by_the_second(&self, units: &Units) -> bool {
+        let seconds = units.get(UnitKind::AudioSeconds).is_some_and(|seconds| seconds.micros() > 0);
+        let rate = |class| self.prices.rate(class);
+        seconds
+            && rate(Class::Token(TokenKind::InputAudio)).is_none()
+            && rate(Class::Unit(UnitKind::AudioSeconds)).is_some()
     }
 
     fn token_line(&mut self, kind: TokenKind, count: u64) -> Result<(), QuoteError> {

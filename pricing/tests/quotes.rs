@@ -286,6 +286,28 @@ fn units() -> Vec<Case> {
     let token = usage(&[(TokenKind::Input, 10)]);
     vec![
         Case {
+            usage: with_units(
+                usage(&[(TokenKind::Input, 10), (TokenKind::InputAudio, 375)]),
+                UnitKind::AudioSeconds,
+                30_000_000,
+            ),
+            expected: &["input 0.00001", "audio_seconds 0.003"],
+            total: "0.00301",
+            ..case(
+                "audio that is billed by the second is not billed by its tokens, too",
+                card(&[("input", "1"), ("audio_seconds", "0.0001")]),
+            )
+        },
+        Case {
+            usage: with_units(usage(&[(TokenKind::InputAudio, 375)]), UnitKind::AudioSeconds, 30_000_000),
+            expected: &["input_audio 0.00075", "audio_seconds 0.003"],
+            total: "0.00375",
+            ..case(
+                "unless its tokens have a rate of their own",
+                card(&[("input", "1"), ("input_audio", "2"), ("audio_seconds", "0.0001")]),
+            )
+        },
+        Case {
             usage: one(UnitKind::AudioSeconds, 12_500_000),
             expected: &["audio_seconds 0.00125"],
             total: "0.00125",
