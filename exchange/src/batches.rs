@@ -1,4 +1,4 @@
-//! Results of a batch cost once, however often they are fetched.
+//! Results of a batch, and responses that are made in the background, cost once, however often they are fetched.
 
 use sha2::{Digest, Sha256};
 use tollgate_policy::{SharedStore, Swap};

@@ -324,7 +324,7 @@ fn status_without_price(exchange: &Exchange, reported: &Reported, answered_by: A
         _ if !exchange.was_sent() => CostStatus::NotSent,
         // The bodies of errors are not read: no provider is known to bill one, and of 177 recorded ones none has usage.
         Some(status) if status >= 400 && answered_by == AnsweredBy::Upstream => CostStatus::NotBilled,
-        _ if reported.usage.is_none() && exchange.target.call.is_batch() => CostStatus::NotBilled,
+        _ if reported.usage.is_none() && exchange.target.call.is_fetch() => CostStatus::NotBilled,
         _ if reported.usage.is_none() => CostStatus::NoUsage,
         _ => CostStatus::Priced,
     }

@@ -177,11 +177,24 @@ impl Exchange {
         let counts = self.rules.estimate == Estimate::Auto;
         let counter = if counts { aids.vocabulary } else { &NoVocabulary };
         let reported = reader.finish_counting(ended, &self.reader, counter);
-        if !self.target.call.is_batch() || reported.usage.is_none() {
+        if !(self.target.call.is_fetch() || reported.background) || reported.usage.is_none() {
             return reported;
         }
         let whole = self.status == Some(200) && reported.source == Source::Reported;
-        if whole && (aids.first_time)(&self.place()) { reported } else { without_usage(reported) }
+        let counts = whole && self.counts_once(&reported, aids);
+        if counts { reported } else { without_usage(reported) }
+    }
+
+    /// Whether what is told again and again is told for the first time: by the request that has it made or by one that fetches it.
+    /// What was not made in the background was counted when it was made.
+    #[cold]
+    #[inline(never)]
+    fn counts_once(&self, reported: &Reported, aids: Aids<'_>) -> bool {
+        match (&reported.id, self.target.call.is_batch()) {
+            (_, true) => (aids.first_time)(&self.place()),
+            (Some(id), false) => reported.background && (aids.first_time)(id),
+            (None, false) => false,
+        }
     }
 
     /// The record without its cost and its tags. It takes the texts out of what was reported.

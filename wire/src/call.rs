@@ -146,6 +146,11 @@ impl Call {
         self.route.operation == Operation::BatchResults
     }
 
+    /// Whether it only fetches what was made earlier.
+    pub fn is_fetch(&self) -> bool {
+        matches!(self.route.operation, Operation::BatchResults | Operation::BackgroundResults)
+    }
+
     pub(crate) fn dialect(&self) -> &'static Dialect {
         self.route.dialect
     }

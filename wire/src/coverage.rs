@@ -23,6 +23,13 @@ fn told(route: &Route) -> [&'static str; 3] {
     if (route.dialect.name, route.operation) == ("messages", Operation::TextCompletion) {
         return ["usage, where reported", "nothing", "answers of the older API that report none"];
     }
+    if route.operation == Operation::BackgroundResults {
+        return [
+            "what a background response reports, by whoever fetches it first",
+            "nothing: a fetch that is cut does not count",
+            "responses that are not made in the background: they were counted when they were made",
+        ];
+    }
     match route.dialect.name {
         "chat" => [
             "input, cache reads and writes, output, reasoning, audio, images; tier, reported cost",
@@ -40,7 +47,7 @@ fn told(route: &Route) -> [&'static str; 3] {
         "responses" => [
             "input, cache reads and writes, output, reasoning; web search, file search, code interpreter, pictures that a tool made; tier",
             "nothing: usage comes with the last event",
-            "background responses that are fetched later",
+            "background responses that nobody fetches",
         ],
         "conversations" => [
             "input with what connectors read, output; web search, file search, code interpreter",

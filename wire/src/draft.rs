@@ -31,6 +31,7 @@ pub(crate) struct Draft {
     pub(crate) model: Option<String>,
     tier: Option<String>,
     speed: Option<String>,
+    background: bool,
     finishes: Vec<String>,
     /// The last report.
     usage: Option<Vec<u8>>,
@@ -65,6 +66,7 @@ impl Draft {
             model: None,
             tier: None,
             speed: None,
+            background: false,
             finishes: Vec::new(),
             usage: None,
             overlay: None,
@@ -141,6 +143,7 @@ impl Draft {
                 self.finish(name(raw).filter(|status| status != "in_progress" && status != "queued"));
             }
             Role::Usage => self.take_usage(raw),
+            Role::Background => self.background = raw == b"true",
             Role::Metrics => self.metrics = Some(raw.to_vec()),
             Role::InputCount | Role::OutputCount | Role::CacheReadCount | Role::ReasoningCount => {
                 self.add_bare(role, raw);
@@ -308,6 +311,7 @@ impl Draft {
             usage,
             source,
             stream: false,
+            background: self.background,
             service_tier: reading.tier.or(self.tier),
             region: reading.region,
             speed: reading.speed.or(self.speed),

@@ -60,6 +60,8 @@ pub(crate) enum Role {
     ToolPictures,
     /// The model that made them.
     ToolModel,
+    /// Whether a response is made in the background: its request is answered before there is any usage.
+    Background,
     /// A count of input tokens that stands alone; several are added up.
     InputCount,
     /// A count of output tokens that stands alone; several are added up.

@@ -19,6 +19,8 @@ pub struct Reported {
     pub source: Source,
     /// Whether the response came as a stream of events.
     pub stream: bool,
+    /// Whether it is, or was, made in the background, so that it is told as often as it is fetched.
+    pub background: bool,
     /// The service tier that served the call.
     pub service_tier: Option<String>,
     /// The region of inference, where the response names one.

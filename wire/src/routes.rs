@@ -1,8 +1,8 @@
 //! Paths: which call they are, and which model they name.
 
 use crate::call::Operation::{
-    self, BatchResults, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation, Ocr, Rerank, Speech,
-    TextCompletion, Transcription,
+    self, BackgroundResults, BatchResults, Chat, Embeddings, GenerateContent, ImageGeneration, Moderation,
+    Ocr, Rerank, Speech, TextCompletion, Transcription,
 };
 use crate::dialect::{
     self, CHAT, COHERE as COHERE_DIALECT, COMPLETIONS, CONVERSATIONS, CONVERSE, Dialect, GEMINI, IMAGES,
@@ -166,10 +166,12 @@ pub(crate) static WATSONX: &[Route] = &[
 /// Paths of Databricks: an endpoint's name stands where others have the model.
 pub(crate) static DATABRICKS: &[Route] = &[asked(Model("serving-endpoints", &["invocations"]), &CHAT, Chat)];
 
-/// Paths under which results of batches are fetched, with `GET`. The names of files are OpenAI's: others have such paths too.
+/// Paths under which results of batches and background responses are fetched, with `GET`. The names of files are OpenAI's: others
+/// have such paths too.
 pub(crate) static RESULTS: &[Route] = &[
     fixed(Around("files", "file", "content"), &dialect::BATCH_FILE, BatchResults, Never),
     fixed(Around("batches", "msgbatch", "results"), &dialect::BATCH_MESSAGES, BatchResults, Never),
+    asked(Named("responses"), &RESPONSES, BackgroundResults),
 ];
 
 /// Every path of an upstream whose shape the configuration describes.

@@ -149,6 +149,8 @@ pub enum Operation {
     Ocr,
     /// The results of a batch are fetched.
     BatchResults,
+    /// A response that was made in the background is fetched.
+    BackgroundResults,
 }
 
 impl Operation {
@@ -166,6 +168,7 @@ impl Operation {
             Self::Moderation => "moderation",
             Self::Ocr => "ocr",
             Self::BatchResults => "batch_results",
+            Self::BackgroundResults => "background_results",
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The fields of each dialect. No table may hold more than 64.
 
 use crate::field::Role::{
-    AudioSeconds, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize, IncludeUsage,
-    InputCount, MapPlace, MaxOutput, Metrics, Model, OutputAction, OutputCount, OutputType, Picture,
-    SearchCount, Searches, Speed, SpokenText, Status, StatusReason, Stream, StreamOptions, Tier, ToolModel,
-    ToolPictures, Usage,
+    AudioSeconds, Background, Choice, ChoiceList, Choices, Error, Finish, Id, ImageQuality, ImageSize,
+    IncludeUsage, InputCount, MapPlace, MaxOutput, Metrics, Model, OutputAction, OutputCount, OutputType,
+    Picture, SearchCount, Searches, Speed, SpokenText, Status, StatusReason, Stream, StreamOptions, Tier,
+    ToolModel, ToolPictures, Usage,
 };
 use crate::stream::json_fields::{Want, want};
 
@@ -79,6 +79,7 @@ pub(super) const RESPONSES: &[Want] = &[
     want(SearchCount, &["tool_usage", "web_search", "num_requests"]),
     want(ToolPictures, &["tool_usage", "image_gen"]),
     want(ToolModel, &["tools", "*", "model"]),
+    want(Background, &["background"]),
     want(Error, &["error"]),
     want(Id, &["response", "id"]),
     want(Model, &["response", "model"]),
@@ -91,6 +92,7 @@ pub(super) const RESPONSES: &[Want] = &[
     want(SearchCount, &["response", "tool_usage", "web_search", "num_requests"]),
     want(ToolPictures, &["response", "tool_usage", "image_gen"]),
     want(ToolModel, &["response", "tools", "*", "model"]),
+    want(Background, &["response", "background"]),
     want(Error, &["response", "error"]),
 ];
 
