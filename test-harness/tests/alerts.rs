@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Given, call, given, llm, resident_kib};
+use support::{Given, call, full_size, given, llm, resident_kib};
 use tollgate_test_harness::alertmanager::Alertmanager;
 use tollgate_test_harness::envoy::Envoy;
 use tollgate_test_harness::http::{Reply, Seen};
@@ -93,8 +93,13 @@ fn a_real_alertmanager_shows_each_alert_once_from_two_workers_and_again_after_it
     assert_eq!(counted(&envoy, "sent"), 6);
 }
 
+/// Keys that call once: a soak has ten thousand.
+fn keys() -> u64 {
+    if full_size(1) > 1 { 10_000 } else { 3_000 }
+}
+
 #[test]
-fn ten_thousand_keys_fill_neither_the_alertmanager_nor_the_memory() {
+fn thousands_of_keys_fill_neither_the_alertmanager_nor_the_memory() {
     let Some(program) = given("ALERTMANAGER") else { return };
     let Some(wasm) = given("TOLLGATE_WASM") else { return };
     let (upstream, alertmanager) = (llm(), Alertmanager::start(&program).unwrap());
@@ -110,18 +115,22 @@ fn ten_thousand_keys_fill_neither_the_alertmanager_nor_the_memory() {
         let Some(envoy) = given.start() else { return };
         Load { to: vec![envoy.address()], connections: 8, calls: 100 }.run(|_| call("", "first"));
         let before = resident_kib(envoy.pid());
-        let tally = Load { to: vec![envoy.address()], connections: 16, calls: 10_000 }
+        let tally = Load { to: vec![envoy.address()], connections: 16, calls: keys() }
             .run(|number| call("", &format!("key{number}")));
-        assert_eq!(tally.of(200), 10_000);
+        assert_eq!(tally.of(200), keys());
         grown.push(resident_kib(envoy.pid()).saturating_sub(before));
         if told {
-            let shown = wait(|| alertmanager.alerts(), |alerts| alerts.len() >= 203);
+            wait(|| alertmanager.alerts(), |alerts| alerts.len() >= 201);
+            // Time for what must not come.
+            std::thread::sleep(Duration::from_millis(2500));
+            let shown = alertmanager.alerts();
             // Two of the first key, which is warned of and refused, and of the rule's others as many as there is room for.
             let named = |team: &str| shown.iter().filter(|a| a["labels"]["team"] == team).count();
             assert!((201..=203).contains(&shown.len()), "{}", shown.len());
             assert_eq!((named("__other__"), named("first")), (1, 2));
-            let dropped = wait(|| counted(&envoy, "dropped"), |dropped| *dropped >= 9_801);
-            assert_eq!(dropped, 9_801, "each of the others once");
+            let others = keys() - 199;
+            let dropped = wait(|| counted(&envoy, "dropped"), |dropped| *dropped >= others);
+            assert_eq!(dropped, others, "each of the others once");
         }
     }
     let more = grown[1].saturating_sub(grown[0]);

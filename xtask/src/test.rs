@@ -131,14 +131,14 @@ pub fn tools() -> Result<(), String> {
     if found == 15 { Ok(()) } else { Err("some are missing, see above".to_owned()) }
 }
 
-/// Budgets and attribution at full size: ten times the calls of `cargo xtask test`.
+/// Budgets, attribution and alerts at full size: ten times the calls of `cargo xtask test`.
 pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
     let mut report = Report::default();
     let mut tools = stand_ins(&mut report);
     let trap = report.value("build the plugin that traps when asked to", setup::build_trap_wasm);
     tools.extend(trap.map(|path| ("TOLLGATE_TRAP_WASM", path)));
     tools.extend([("TOLLGATE_WASM", wasm.to_path_buf()), ("ENVOY", envoy.to_path_buf())]);
-    report.step("budgets and attribution at full size", |counts| {
+    report.step("budgets, attribution and alerts at full size", |counts| {
         let tests = [
             "test",
             "--quiet",
@@ -150,6 +150,10 @@ pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
             "fleet",
             "--test",
             "attribution",
+            "--test",
+            "many_counters",
+            "--test",
+            "alerts",
         ];
         let job = Job::cargo(tests).args(["--", "--nocapture", "--test-threads", "1"]);
         with(job, &tools).env("TOLLGATE_SOAK", "1").watch(|line| counts.add_line(line))
