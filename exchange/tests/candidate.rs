@@ -9,11 +9,12 @@
 
 mod support;
 
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use std::rc::Rc;
 use support::{NOON, OwnStore};
 use tollgate_exchange::{
     Aids, AnsweredBy, Exchange, Finish, Head, HeaderPairs, PrintKey, Rules, Settled, Start, Step,

@@ -8,6 +8,7 @@
 )]
 
 use std::rc::Rc;
+
 use tollgate_exchange::{
     AnsweredBy, Exchange, Finish, Head, HeaderEdit, HeaderPairs, LocalReply, Rules, Settled, Start, Step,
 };

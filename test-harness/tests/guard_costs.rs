@@ -8,11 +8,9 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::given;
+use support::{given, hosted};
 use tollgate_test_harness::costs::Costs;
-use tollgate_test_harness::envoy::config::Plugin;
-use tollgate_test_harness::host::{Compiled, Host, Route};
-use tollgate_test_harness::http::{Headers, Reply, Request};
+use tollgate_test_harness::host::{Compiled, Host};
 use tollgate_test_harness::scenario::Engine;
 
 const KEYS: u64 = 10_000;
@@ -28,25 +26,12 @@ fn host(compiled: &Compiled, watches: &[&str]) -> Host {
         "guards": guards,
         "emit": {"views": [["model"]]},
     });
-    let route = Route {
-        prefix: "/v1/".to_owned(),
-        exact: false,
-        cluster: Some("openai".to_owned()),
-        name: "openai".to_owned(),
-        filtered: true,
-    };
-    Host::start(compiled, &Plugin::Text(plugin.to_string()), vec![route]).unwrap()
+    hosted::host(compiled, &plugin)
 }
 
 fn call(host: &mut Host, key: u64) -> Costs {
-    let headers = [("content-type", "application/json"), ("host", "api.openai.com")];
-    let headers = headers.map(|(name, value)| (name, value.to_owned()));
-    let headers = Headers::from_iter(headers.into_iter().chain([("x-team", format!("team-{key:05}"))]));
-    let body = json!({"model": "gpt-4o-mini", "messages": []}).to_string().into_bytes();
-    let request = Request { path: "/v1/chat/completions".to_owned(), headers, body, ..Request::default() };
-    let usage = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
-    let reply = Reply::json(format!(r#"{{"model":"gpt-4o-mini","choices":[],"usage":{usage}}}"#));
-    host.call(&request, &reply).unwrap().costs.unwrap()
+    let body = json!({"model": "gpt-4o-mini", "messages": []});
+    hosted::chat(host, ("x-team", &format!("team-{key:05}")), &body).costs.unwrap()
 }
 
 /// What a call costs once ten thousand keys are known: by itself, and with its share of what is done by tick.

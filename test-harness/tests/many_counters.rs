@@ -9,11 +9,9 @@ mod support;
 use std::time::Duration;
 
 use serde_json::json;
-use support::{full_size, given};
+use support::{full_size, given, hosted};
 use tollgate_test_harness::costs::Costs;
-use tollgate_test_harness::envoy::config::Plugin;
-use tollgate_test_harness::host::{Compiled, Host, Route};
-use tollgate_test_harness::http::{Headers, Reply, Request};
+use tollgate_test_harness::host::{Compiled, Host};
 use tollgate_test_harness::scenario::Engine;
 
 /// Workflows that call once: a soak has them all.
@@ -38,14 +36,7 @@ fn host(compiled: &Compiled) -> Host {
     let plugin = json!({
         "tags": {"workflow": {"from": [{"header": "x-workflow-id"}]}}, "quotas": quotas, "emit": {"views": []},
     });
-    let route = Route {
-        prefix: "/v1/".to_owned(),
-        exact: false,
-        cluster: Some("openai".to_owned()),
-        name: "openai".to_owned(),
-        filtered: true,
-    };
-    Host::start(compiled, &Plugin::Text(plugin.to_string()), vec![route]).unwrap()
+    hosted::host(compiled, &plugin)
 }
 
 /// An id such as frameworks make them.
@@ -55,14 +46,8 @@ fn id(number: u64) -> String {
 }
 
 fn call(host: &mut Host, workflow: &str) -> (u16, Costs) {
-    let headers =
-        [("content-type", "application/json"), ("host", "api.openai.com"), ("x-workflow-id", workflow)];
-    let headers = Headers::from_iter(headers.map(|(name, value)| (name, value.to_owned())));
-    let body = json!({"model": "gpt-4o-mini", "max_tokens": 5, "messages": []}).to_string().into_bytes();
-    let request = Request { path: "/v1/chat/completions".to_owned(), headers, body, ..Request::default() };
-    let usage = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
-    let reply = Reply::json(format!(r#"{{"model":"gpt-4o-mini","choices":[],"usage":{usage}}}"#));
-    let outcome = host.call(&request, &reply).unwrap();
+    let body = json!({"model": "gpt-4o-mini", "max_tokens": 5, "messages": []});
+    let outcome = hosted::chat(host, ("x-workflow-id", workflow), &body);
     (outcome.response.status, outcome.costs.unwrap())
 }
 

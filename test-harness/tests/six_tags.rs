@@ -6,12 +6,11 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Given, call, cpu_nanos, given, llm};
+use support::{Given, call, cpu_nanos, given, hosted, llm};
 use tollgate_test_harness::costs::Costs;
 use tollgate_test_harness::envoy::Envoy;
-use tollgate_test_harness::envoy::config::Plugin;
-use tollgate_test_harness::host::{Compiled, Host, Route};
-use tollgate_test_harness::http::{Headers, Reply, Request};
+use tollgate_test_harness::host::Compiled;
+use tollgate_test_harness::http::{Headers, Request};
 use tollgate_test_harness::load::{Call, Load};
 use tollgate_test_harness::scenario::Engine;
 
@@ -33,21 +32,12 @@ fn tagged() -> Call {
 
 /// What a call costs once its series are known.
 fn warm_costs(compiled: &Compiled, tags: &[&str]) -> Costs {
-    let route = Route {
-        prefix: "/v1/".to_owned(),
-        exact: false,
-        cluster: Some("openai".to_owned()),
-        name: "openai".to_owned(),
-        filtered: true,
-    };
-    let mut host = Host::start(compiled, &Plugin::Text(plugin(tags).to_string()), vec![route]).unwrap();
+    let mut host = hosted::host(compiled, &plugin(tags));
     let template = tagged();
     let headers: Headers = template.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let request =
         Request { path: template.path.to_owned(), headers, body: template.body, ..Request::default() };
-    let usage = r#"{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13}"#;
-    let reply = Reply::json(format!(r#"{{"model":"gpt-4o-mini","choices":[],"usage":{usage}}}"#));
-    let mut cost = || host.call(&request, &reply).unwrap().costs.unwrap();
+    let mut cost = || host.call(&request, &hosted::usual_reply()).unwrap().costs.unwrap();
     (0..3).for_each(|_| drop(cost()));
     cost()
 }

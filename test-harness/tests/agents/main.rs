@@ -204,21 +204,12 @@ fn answer(input: u64) -> Reply {
 #[cfg(feature = "host")]
 #[test]
 fn nothing_that_a_call_says_is_in_shared_data_logs_or_alerts() {
-    use tollgate_test_harness::envoy::config::Plugin;
-    use tollgate_test_harness::host::{Compiled, Host, Route};
+    use tollgate_test_harness::host::{Compiled, Host};
     use tollgate_test_harness::scenario::Engine;
 
     let Some(wasm) = given("TOLLGATE_WASM") else { return };
-    let route = Route {
-        prefix: "/v1/".to_owned(),
-        exact: false,
-        cluster: Some("openai".to_owned()),
-        name: "openai".to_owned(),
-        filtered: true,
-    };
     let compiled = Compiled::new(&wasm).unwrap();
-    let plugin = Plugin::Text(plugin_that_alerts().to_string());
-    let mut host = Host::start(&compiled, &plugin, vec![route]).unwrap();
+    let mut host = support::hosted::host(&compiled, &plugin_that_alerts());
     host.add_cluster(Some("alerts"), Reply { status: 200, ..Reply::default() });
     let call = |host: &mut Host, request: &Request, reply: &Reply| {
         let outcome = host.call(request, reply).unwrap();

@@ -1,6 +1,8 @@
 //! What the tests of budgets share: Envoys in front of a stand-in LLM, loads of calls, sums over access logs.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[cfg(feature = "host")]
+pub mod hosted;
 pub mod proto;
 
 use std::collections::{BTreeMap, BTreeSet};
