@@ -3,6 +3,7 @@
 //! A body is read once, in chunks of any size, in a few hundred bytes of memory. Ids that a provider or an SDK gives anew each time
 //! stay out of it; what a tool is asked for and what it answers counts as it stands.
 
+mod frame;
 mod lexer;
 mod prefix;
 
@@ -11,6 +12,7 @@ pub use prefix::{Beginning, Outline, OutlineReader};
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
+use frame::{Among, Role, Section, USER};
 use lexer::{Lexer, Token};
 
 /// A secret without which nobody can look a fingerprint up. It is drawn anew by each process.
@@ -68,15 +70,6 @@ impl fmt::Debug for TurnReader {
     }
 }
 
-/// Under which of the outermost keys the reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Section {
-    Elsewhere,
-    /// Messages; the number is how many containers are open between two of them.
-    Turns(u32),
-    Tools,
-}
-
 struct Reading {
     key: PrintKey,
     section: Section,
@@ -92,10 +85,7 @@ struct Reading {
     asks: bool,
     /// It is what a tool answered.
     answers: bool,
-    /// Whose it is, as far as that is of interest.
-    role: Vec<u8>,
-    /// So many containers were open where the role began.
-    role_at: Option<u32>,
+    role: Role,
     /// So many containers were open where a value began that does not count.
     skips: Option<u32>,
     /// The same of a value in which any key is the tool's own.
@@ -123,8 +113,6 @@ const PASSING: [&[u8]; 8] = [
 const ARGUMENTS: [&[u8]; 3] = [b"arguments", b"args", b"input"];
 /// What it answers, where that may be an object.
 const ANSWERS: [&[u8]; 3] = [b"response", b"json", b"output"];
-/// The role of whom a conversation is with.
-const USER: &[u8] = b"user";
 /// Keys by which an answer of a tool is known.
 const ANSWERED: [&[u8]; 7] = [
     b"tool_call_id",
@@ -150,8 +138,7 @@ impl TurnReader {
             speaks: false,
             asks: false,
             answers: false,
-            role: Vec::new(),
-            role_at: None,
+            role: Role::default(),
             skips: None,
             free: None,
             calls: None,
@@ -179,7 +166,7 @@ impl Reading {
             return self.enter(key);
         }
         match self.section {
-            Section::Elsewhere => {}
+            Section::Elsewhere | Section::System => {}
             Section::Tools => {
                 let empty = matches!(token, Token::Between | Token::Open(_) | Token::Close(_));
                 self.turn.has_tools |= depth > 2 || (depth > 1 && !empty);
@@ -202,14 +189,15 @@ impl Reading {
     }
 
     fn take_of_turns(&mut self, token: Token<'_>, depth: u32) {
-        let Section::Turns(base) = self.section else { return };
+        match self.section.among(token, depth) {
+            Among::Opens => {}
+            Among::Ends => self.end_message(),
+            Among::Inside => self.take_of_message(token, depth),
+        }
+    }
+
+    fn take_of_message(&mut self, token: Token<'_>, depth: u32) {
         match token {
-            Token::Open(b'[') if depth == 1 => self.section = Section::Turns(2),
-            Token::Between if depth == base => self.end_message(),
-            Token::Close(_) if depth < base => {
-                self.end_message();
-                self.section = Section::Turns(1);
-            }
             Token::Between => self.end_value(depth),
             Token::Key(key) => self.key(key, depth),
             Token::Open(byte) => self.put(&[byte]),
@@ -218,10 +206,7 @@ impl Reading {
                 self.put(&[byte]);
             }
             Token::Text(piece) => {
-                if self.role_at.is_some() {
-                    let room = USER.len().saturating_add(1).saturating_sub(self.role.len());
-                    self.role.extend(piece.iter().take(room));
-                }
+                self.role.hear(piece, USER.len());
                 self.put(piece);
             }
             Token::TextEnd => {
@@ -252,7 +237,7 @@ impl Reading {
                 self.free = Some(depth);
             }
             if key == b"role" {
-                self.role_at = Some(depth);
+                self.role.at = Some(depth);
             }
         }
         self.put(key);
@@ -261,7 +246,7 @@ impl Reading {
 
     /// A value in a container of this depth is over.
     fn end_value(&mut self, depth: u32) {
-        for place in [&mut self.skips, &mut self.free, &mut self.calls, &mut self.role_at] {
+        for place in [&mut self.skips, &mut self.free, &mut self.calls, &mut self.role.at] {
             if *place == Some(depth) {
                 *place = None;
             }
@@ -282,7 +267,7 @@ impl Reading {
     }
 
     fn end_message(&mut self) {
-        (self.skips, self.free, self.calls, self.role_at) = (None, None, None, None);
+        (self.skips, self.free, self.calls, self.role.at) = (None, None, None, None);
         if !std::mem::take(&mut self.filled) {
             return;
         }
@@ -290,8 +275,7 @@ impl Reading {
         let tools = std::mem::replace(&mut self.tools, self.key.hasher()).finish();
         self.conversation.write_u64(message);
         let (asks, answers) = (std::mem::take(&mut self.asks), std::mem::take(&mut self.answers));
-        // A bare text or a list of parts has no role, and is the user's.
-        let of_user = self.role.is_empty() || self.role == USER;
+        let of_user = self.role.is_users();
         self.role.clear();
         let turn = &mut self.turn;
         turn.messages = turn.messages.saturating_add(1);

@@ -229,15 +229,7 @@ impl Rules {
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
         let adjustments = adjustments(&raw.pricing.0, tags.names())?;
-        let needs_route = upstreams.iter().any(|u| u.when.needs_route())
-            || quotas.iter().any(QuotaRule::needs_route)
-            || routes.iter().any(|r| r.when.needs_route())
-            || limits.iter().any(|l| l.when.needs_route())
-            || guards.iter().any(|guard| guard.when.needs_route())
-            || agents.as_ref().is_some_and(|agents| agents.needs_route())
-            || waste.as_ref().is_some_and(|waste| waste.rule.when.needs_route())
-            || adjustments.iter().any(|a| a.when.needs_route());
-        Ok(Self {
+        let mut rules = Self {
             namespace,
             hold: raw.hold.into(),
             upstreams,
@@ -273,12 +265,25 @@ impl Rules {
             alerts: Alerts::compile(&by_hand.alerts)?.map(Rc::new),
             admin: admin(raw)?,
             tags,
-            needs_route,
+            needs_route: false,
             targets: Targets::default(),
             last_prices: LastPrices::default(),
             candidate: None,
             version,
-        })
+        };
+        rules.needs_route = rules.some_condition_needs_the_route();
+        Ok(rules)
+    }
+
+    fn some_condition_needs_the_route(&self) -> bool {
+        self.upstreams.iter().any(|u| u.when.needs_route())
+            || self.quotas.iter().any(QuotaRule::needs_route)
+            || self.routes.iter().any(|r| r.when.needs_route())
+            || self.limits.iter().any(|l| l.when.needs_route())
+            || self.guards.iter().flat_map(|guards| &guards.rules).any(|guard| guard.when.needs_route())
+            || self.agents.as_ref().is_some_and(|agents| agents.needs_route())
+            || self.waste.as_ref().is_some_and(|waste| waste.rule.when.needs_route())
+            || self.adjustments.iter().any(|a| a.when.needs_route())
     }
 
     /// The same rules with prices that have arrived.

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 
+use super::frame::{Among, Role, Section};
 use super::lexer::{Lexer, Token};
-use super::{PrintKey, TOOLS, USER};
+use super::{PrintKey, TOOLS};
 
 /// So many of the last beginnings are kept: a turn adds few messages.
 const MOST_MARKS: usize = 64;
@@ -97,16 +98,6 @@ impl fmt::Debug for OutlineReader {
     }
 }
 
-/// Under which of the outermost keys the reader is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Section {
-    Elsewhere,
-    /// Messages; the number is how many containers are open between two of them.
-    Turns(u32),
-    Tools,
-    System,
-}
-
 /// A part that is hashed by itself.
 struct Part {
     hasher: DefaultHasher,
@@ -153,8 +144,7 @@ struct Reading {
     inputs: Vec<(u64, u64)>,
     /// A text, number or object of the message that is open was taken in; a message of numbers alone is none.
     speaks: bool,
-    role: Vec<u8>,
-    role_at: Option<u32>,
+    role: Role,
     skips: Option<u32>,
     media: bool,
     /// It asks for a tool.
@@ -184,8 +174,7 @@ impl OutlineReader {
             keep_turns,
             inputs: Vec::new(),
             speaks: false,
-            role: Vec::new(),
-            role_at: None,
+            role: Role::default(),
             skips: None,
             media: false,
             asks: false,
@@ -252,16 +241,15 @@ impl Reading {
         {
             return self.enter(key);
         }
-        match (self.section, token) {
-            (Section::Elsewhere, token) => self.take_elsewhere(token),
-            (Section::Turns(_), Token::Open(b'[')) if depth == 1 => self.section = Section::Turns(2),
-            (Section::Turns(base), Token::Between) if depth == base => self.end_message(),
-            (Section::Turns(base), Token::Close(_)) if depth < base => {
-                self.end_message();
-                self.section = Section::Turns(1);
+        if self.section == Section::Elsewhere {
+            self.take_elsewhere(token);
+        } else {
+            match self.section.among(token, depth) {
+                Among::Opens => {}
+                Among::Ends => self.end_message(),
+                Among::Inside if depth == 1 && token == Token::Between => self.skips = None,
+                Among::Inside => self.take_inside(token, depth),
             }
-            (_, Token::Between) if depth == 1 => self.skips = None,
-            _ => self.take_inside(token, depth),
         }
         if depth == 1 && token == Token::Between {
             self.section = Section::Elsewhere;
@@ -310,10 +298,7 @@ impl Reading {
                 self.speaks = true;
             }
             Token::Text(piece) => {
-                if self.role_at.is_some() {
-                    let room = LONGEST_ROLE.saturating_add(1).saturating_sub(self.role.len());
-                    self.role.extend(piece.iter().take(room));
-                }
+                self.role.hear(piece, LONGEST_ROLE);
                 self.put(piece);
             }
             Token::TextEnd => {
@@ -336,7 +321,7 @@ impl Reading {
         self.media |= MEDIA.contains(&key);
         self.asks |= key == b"arguments";
         if key == b"role" {
-            self.role_at = Some(depth);
+            self.role.at = Some(depth);
         }
         self.put(key);
         self.put(b"\xfe");
@@ -344,7 +329,7 @@ impl Reading {
 
     /// A value in a container of this depth is over.
     fn end_value(&mut self, depth: u32) {
-        for place in [&mut self.skips, &mut self.role_at] {
+        for place in [&mut self.skips, &mut self.role.at] {
             if *place == Some(depth) {
                 *place = None;
             }
@@ -369,7 +354,7 @@ impl Reading {
     }
 
     fn end_message(&mut self) {
-        (self.skips, self.role_at, self.after_comma) = (None, None, false);
+        (self.skips, self.role.at, self.after_comma) = (None, None, false);
         let message = std::mem::replace(&mut self.message, Part::new(self.key));
         let (speaks, asks) = (std::mem::take(&mut self.speaks), std::mem::take(&mut self.asks));
         if message.bytes == 0 {
@@ -383,13 +368,14 @@ impl Reading {
         if speaks && self.inputs.len() < MOST_INPUTS {
             self.inputs.push((print, message.bytes));
         }
-        let role = std::mem::take(&mut self.role);
-        if ANSWERS.contains(&role.as_slice()) || (role.is_empty() && asks) {
+        let role = self.role.text();
+        let (of_user, answers) = (self.role.is_users(), ANSWERS.contains(&role) || (role.is_empty() && asks));
+        self.role.clear();
+        if answers {
             self.turn(before.bytes);
         }
         let mark = self.mark();
-        // A bare text or a list of parts has no role, and is the user's.
-        if first && (role.is_empty() || role == USER) {
+        if first && of_user {
             self.head = before;
             self.opening = Some((self.messages, mark));
         } else if first {
