@@ -240,14 +240,11 @@ impl Rules {
             quotas,
             routes,
             limits,
-            unbudgeted: if raw.unbudgeted == RawUnbudgeted::Deny { Otherwise::Deny } else { Otherwise::Pass },
+            unbudgeted: raw.unbudgeted.into(),
             guards: Guards::new(guards),
             agents,
             waste,
-            dry_run: match raw.dry_run {
-                Some(RawUnbudgeted::Allow) => Otherwise::Pass,
-                Some(RawUnbudgeted::Deny) | None => Otherwise::Deny,
-            },
+            dry_run: raw.dry_run.map_or(Otherwise::Deny, Otherwise::from),
             stores,
             price_version: prices.version().to_owned(),
             prices,
@@ -362,6 +359,15 @@ pub(super) fn each<R, T>(
 ) -> Result<Vec<T>, ConfigError> {
     let one = |(index, raw): (usize, &R)| compile(raw).map_err(|e| e.within(&format!("{path}[{index}]")));
     raw.iter().enumerate().map(one).collect()
+}
+
+impl From<RawUnbudgeted> for Otherwise {
+    fn from(raw: RawUnbudgeted) -> Self {
+        match raw {
+            RawUnbudgeted::Allow => Self::Pass,
+            RawUnbudgeted::Deny => Self::Deny,
+        }
+    }
 }
 
 impl From<RawHold> for Hold {
