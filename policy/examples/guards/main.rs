@@ -33,7 +33,9 @@ const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--
     --keys N       so many keys each, without incidents, from 200 calls a day on (300)\n\
     --busy-keys N  so many keys each, without incidents, from 1,000 calls a day on (500)\n\
     --incidents N  so many keys each with one incident (25)\n\
-    --threads N    (2)\n";
+    --threads N    (2)\n\
+    With --keys 0 --busy-keys 0 incidents alone are played; what keys they strike depends on --keys.\n\
+    With --incidents 0 only what pages without a reason is.\n";
 
 /// What is to be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
