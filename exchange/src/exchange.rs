@@ -193,6 +193,9 @@ impl Exchange {
 
     pub(crate) fn decide(&mut self, head: &Head) -> Step {
         self.plan_for(head);
+        if self.target.call.is_fetch() {
+            return self.let_fetch();
+        }
         if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
         }

@@ -249,9 +249,14 @@ impl Exchange {
         required.map(|tag| tag.name.clone()).collect()
     }
 
+    /// Whether it only asked for results, and there were none that had not been counted. To ask is no call of a model.
+    fn fetched_nothing(&self, usage: &tollgate_policy::Usage) -> bool {
+        self.target.call.is_fetch() && *usage == tollgate_policy::Usage::default()
+    }
+
     /// What each store books: all that one store holds of this call goes there together.
     pub(crate) fn bookings(&self, usage: &tollgate_policy::Usage) -> Vec<(StoreRef, Vec<Op>)> {
-        let sent = if self.was_sent() { Sent::Yes } else { Sent::No };
+        let sent = if self.was_sent() && !self.fetched_nothing(usage) { Sent::Yes } else { Sent::No };
         let mut bookings: Vec<(StoreRef, Vec<Op>)> = Vec::new();
         let all = self.leases.len().saturating_add(self.plan.void.len());
         let current = self.leases.iter().map(|(quota, store, lease)| (quota, store, *lease, sent));
