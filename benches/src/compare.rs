@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::figures::Cell;
 use crate::filter::{self, Filter};
 use crate::load::Client;
+use crate::pinned::Pinned;
 use crate::process;
 use crate::upstream::Told;
 use crate::workload::Workload;
@@ -144,6 +145,7 @@ pub fn compare(bench: &Bench, workloads: &[Workload], table: &mut Table) -> Resu
     let needed = |filter: &&Filter| {
         filter.is_here(&bench.args.wasm) && workloads.iter().any(|workload| filter.takes(workload))
     };
+    let _pinned = Pinned::to_one()?;
     let mut envoys = Vec::new();
     for filter in filter::ALL.iter().filter(needed) {
         progress(&format!("starting Envoy: {}", filter.name));

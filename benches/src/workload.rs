@@ -101,7 +101,7 @@ fn json_2k() -> Workload {
     Workload {
         name: JSON,
         about: "small chat request, JSON response of 2.3 KB",
-        calls: 100,
+        calls: 300,
         request: request("/v1/chat/completions", JSON, &chat("Say hello.", &[]), &[]),
         body_length: body.len(),
         reply: Reply::once(sized("application/json", &[], body.as_bytes())),
