@@ -45,7 +45,7 @@ const INTRODUCTION: &str = "# What Tollgate costs\n\n\
     Written by `cargo xtask bench`; [README.md](README.md) says how it measures. CPU is microseconds of the whole Envoy process per \
     call, as the kernel's scheduler counts them. Each cell of the tables is the median over all rounds of what the filter adds to the \
     plain Envoy of the same round, with the middle half of the rounds in brackets. One worker, one keep-alive connection, one call at \
-    a time; no access log.\n";
+    a time, all on one CPU; no access log.\n";
 
 fn stopped(measured: &Measured, args: &Args) -> String {
     let rounds = measured.table.rounds;
