@@ -164,7 +164,8 @@ impl Exchange {
         self.next_batch()
     }
 
-    /// Lets pass what fetches results: they were made before, so that to refuse it saves nothing. Quotas are told what they cost.
+    /// Lets pass what fetches results, by a client that says who it is: they were made before, so that no rule about money saves any by
+    /// refusing them. Quotas are told what they cost.
     #[cold]
     #[inline(never)]
     pub(crate) fn let_fetch(&mut self) -> Step {

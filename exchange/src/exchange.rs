@@ -193,11 +193,11 @@ impl Exchange {
 
     pub(crate) fn decide(&mut self, head: &Head) -> Step {
         self.plan_for(head);
-        if self.target.call.is_fetch() {
-            return self.let_fetch();
-        }
         if let Some(refusal) = self.without_required_tag() {
             return self.refuse(refusal);
+        }
+        if self.target.call.is_fetch() {
+            return self.let_fetch();
         }
         if head.ends || (!self.needs_body() && !self.needs_open_tag() && !self.plan.dry_run) {
             return self.admit();

@@ -1,7 +1,6 @@
 //! Settled calls that are counted a few at a time.
 //!
-//! What a processor runs once a call is cold each time: fetching the code takes several times as long as running it. Of a few calls in
-//! a row only the first pays for that.
+//! What a processor runs once a call has left its caches by the next one. Of a few calls in a row only the first fetches it again.
 
 use super::{MetricSink, SeriesPlaces, Stats};
 use crate::config::Rules;
@@ -13,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Vec<(Rc<Rules>, Settled)>);
 
-/// So many calls wait at most. Some 2 KB each, with their texts.
+/// So many calls wait at most: more of them save little more, and take memory in every worker.
 const MOST_WAITING: usize = 8;
 
 impl Stats {
