@@ -3,6 +3,7 @@
 use crate::dice::Dice;
 use crate::incident::Incident;
 use crate::key::{Call, DAY_S, Key, Rhythm, STEPS};
+use crate::repeats::Repeats;
 
 /// The days of one key, in order.
 pub struct Days {
@@ -14,6 +15,7 @@ pub struct Days {
     wobble: f64,
     /// Calls of sessions that have run into the next day.
     carried: Vec<Call>,
+    repeats: Repeats,
 }
 
 /// How far the wobble goes, and how much of it a minute forgets: half an hour's worth.
@@ -28,7 +30,9 @@ const PAUSE_S: f64 = 12.0;
 
 impl Days {
     pub fn new(key: Key, seed: u64, number: u64, incident: Option<Incident>) -> Self {
-        Self { key, dice: Dice::new(seed, number), incident, day: 0, wobble: 0.0, carried: Vec::new() }
+        let dice = Dice::new(seed, number);
+        let repeats = Repeats::new(seed, number);
+        Self { key, dice, incident, day: 0, wobble: 0.0, carried: Vec::new(), repeats }
     }
 
     /// The calls of the next day in the order in which they end.
@@ -45,6 +49,7 @@ impl Days {
                 self.session(minute, &mut calls);
             }
         }
+        self.repeats.mark(&self.key, &mut calls);
         if let Some(incident) = &mut self.incident {
             incident.strike(&self.key, start, end, &mut calls);
         }
@@ -84,6 +89,7 @@ impl Days {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::Kind;
 
     fn week(rhythm: Rhythm, seed: u64) -> Vec<Call> {
         let mut key = Key::draw(&mut Dice::new(seed, 0), 1000.0);
@@ -106,6 +112,37 @@ mod tests {
     fn the_same_seed_makes_the_same_days_and_another_does_not() {
         assert_eq!(week(Rhythm::Office, 5), week(Rhythm::Office, 5));
         assert_ne!(week(Rhythm::Office, 5), week(Rhythm::Office, 6));
+    }
+
+    /// FNV-1a (Fowler, Noll and Vo) over all that was there before calls said anything.
+    fn sum_of(calls: &[Call]) -> u64 {
+        let numbers = calls.iter().flat_map(|call| {
+            let of = [call.at_s, call.input, call.output, call.cached, u32::from(call.error)].map(u64::from);
+            of.into_iter().chain([call.cost, call.extra])
+        });
+        numbers
+            .flat_map(u64::to_le_bytes)
+            .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    #[test]
+    fn what_calls_say_changes_nothing_else_about_the_days_of_a_seed() {
+        let sums = Kind::ALL.map(|kind| {
+            let key = Key::draw(&mut Dice::new(9, 0), 1000.0);
+            let dice = Dice::new(9, kind as u64 + 2);
+            let incident = Incident::draw(kind, DAY_S, &key, 0.5, dice);
+            let mut days = Days::new(key, 9, 1, Some(incident));
+            sum_of(&[days.next_day(), days.next_day()].concat())
+        });
+        // Taken before calls said anything.
+        let before = [
+            0x80c2_8e5e_83a0_4ba9,
+            0x6fc5_0be3_31f7_9e47,
+            0x2c77_7550_f599_f06c,
+            0x66f6_1783_408f_c763,
+            0x2908_353f_ba57_90da,
+        ];
+        assert_eq!(sums, before, "{sums:x?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::key::{Call, Key, STEPS};
+use crate::repeats::Circle;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +53,8 @@ struct Loop {
     input: f64,
     grows: f64,
     output: f64,
+    turns: u32,
+    circle: Circle,
 }
 
 /// Agents' contexts are cut at this length.
@@ -61,7 +64,9 @@ const FAILING: f64 = 0.8;
 const BILLED: f64 = 0.5;
 
 impl Incident {
-    pub fn draw(kind: Kind, starts_s: u32, key: &Key, mut dice: Dice) -> Self {
+    /// Draws one. Of agents that loop, a share of `verbatim` says the same again and again.
+    pub fn draw(kind: Kind, starts_s: u32, key: &Key, verbatim: f64, mut dice: Dice) -> Self {
+        let mut circles = Dice::new(dice.clone().bits(), 0x6369_7263_6c65);
         let strength = match kind {
             Kind::KeyLeak => dice.scale(20.0, 300.0),
             Kind::RetryStorm => dice.between(3.0, 10.0).round(),
@@ -75,6 +80,8 @@ impl Incident {
                 input: key.input_median,
                 grows: dice.scale(300.0, 2_000.0),
                 output: dice.between(100.0, 400.0),
+                turns: 0,
+                circle: Circle::draw(&mut circles, verbatim),
             })
             .collect();
         Self { kind, starts_s, dice, strength, loops }
@@ -139,10 +146,20 @@ impl Incident {
             while agent.next_s < f64::from(until) {
                 let (input, output) = (agent.input as u32, agent.output as u32);
                 let at_s = agent.next_s as u32;
-                let mut call = Call { at_s, input, output, cached: 0, cost: 0, extra: 0, error: false };
+                let mut call = Call {
+                    at_s,
+                    input,
+                    output,
+                    cached: 0,
+                    cost: 0,
+                    extra: 0,
+                    error: false,
+                    said: agent.circle.said(agent.turns),
+                };
                 call.cost = call.price(STEPS[key.step].0);
                 call.extra = call.cost;
                 calls.push(call);
+                agent.turns += 1;
                 agent.input = (agent.input + agent.grows).min(LONGEST_CONTEXT);
                 agent.next_s += agent.turn_s * self.dice.between(0.7, 1.3);
             }
@@ -168,7 +185,7 @@ mod tests {
     /// What a day of a key costs, and how much of that an incident adds that begins with it.
     fn day(kind: Kind) -> (Vec<Call>, u64, u64) {
         let key = Key { calls_per_day: 5_000.0, ..Key::draw(&mut Dice::new(7, 0), 1000.0) };
-        let incident = Incident::draw(kind, DAY_S, &key, Dice::new(7, 2));
+        let incident = Incident::draw(kind, DAY_S, &key, 0.5, Dice::new(7, 2));
         let mut days = Days::new(key, 7, 1, Some(incident));
         assert!(days.next_day().iter().all(|call| call.extra == 0), "{kind:?} begins too early");
         let calls = days.next_day();
@@ -191,6 +208,21 @@ mod tests {
         let (calls, _, _) = day(Kind::RetryStorm);
         let failed = calls.iter().filter(|call| call.error).count();
         assert!((failed * 10).div_ceil(calls.len()) >= 7, "{failed} of {}", calls.len());
+    }
+
+    #[test]
+    fn of_incidents_only_loops_repeat_more_than_usual() {
+        for kind in Kind::ALL {
+            let (calls, _, _) = day(kind);
+            let struck: Vec<_> = calls.iter().filter(|call| call.extra > 0 && !call.error).collect();
+            let repeats = struck.iter().filter(|call| call.repeats()).count() * 10;
+            assert_eq!(
+                repeats > struck.len(),
+                kind == Kind::AgentLoop,
+                "{kind:?}: {repeats} of {}",
+                struck.len()
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! hand: none existed.
 
 use crate::dice::Dice;
+use crate::repeats::Habit;
 
 pub const DAY_S: u32 = 86_400;
 
@@ -66,6 +67,8 @@ pub struct Key {
     /// How many calls read most of their input from the provider's cache.
     pub cached_share: f64,
     pub error_share: f64,
+    /// How its calls repeat themselves.
+    pub habit: Habit,
 }
 
 /// One call as it ends.
@@ -81,6 +84,8 @@ pub struct Call {
     /// How much of that an incident adds.
     pub extra: u64,
     pub error: bool,
+    /// How often its conversation has said the same before.
+    pub said: u8,
 }
 
 /// Whoever sends more has it cut off.
@@ -106,7 +111,8 @@ impl Key {
             Rhythm::Steady,
             Rhythm::Nightly,
         ];
-        Self {
+        let beside = dice.clone();
+        let mut key = Self {
             calls_per_day: dice.pareto(smallest, 1.0).min(200_000.0),
             rhythm: rhythms[dice.below(rhythms.len())],
             hours_ahead: dice.below(24) as u32,
@@ -118,7 +124,10 @@ impl Key {
             output_mean: dice.scale(50.0, 800.0),
             cached_share: if dice.chance(0.5) { 0.0 } else { dice.between(0.3, 0.9) },
             error_share: dice.scale(0.001, 0.02),
-        }
+            habit: Habit::NONE,
+        };
+        key.habit = Habit::draw(&beside, key.calls_per_session);
+        key
     }
 
     /// One call of this key, of `model`.
@@ -130,7 +139,7 @@ impl Key {
         let cached = if dice.chance(self.cached_share) { input * CACHED_PART } else { 0.0 };
         let (input, output, cached) = (input as u32, output as u32, cached as u32);
         let error = dice.chance(self.error_share);
-        let mut call = Call { at_s, input, output, cached, cost: 0, extra: 0, error };
+        let mut call = Call { at_s, input, output, cached, cost: 0, extra: 0, error, said: 0 };
         // Providers do not bill errors.
         call.cost = if error { 0 } else { call.price(model) };
         call

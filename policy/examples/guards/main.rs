@@ -15,6 +15,7 @@ mod dice;
 mod incident;
 mod key;
 mod oracle;
+mod repeats;
 mod replay;
 mod table;
 
@@ -27,12 +28,13 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tollgate_policy::GuardRule;
 
-const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--threads N]\n\
+const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--verbatim P] [--threads N]\n\
     --seeds N      so many gateways, each of a seed drawn now (20)\n\
     --seed S       the gateway of this seed only, to repeat a run; may be said again\n\
     --keys N       so many keys each, without incidents, from 200 calls a day on (300)\n\
     --busy-keys N  so many keys each, without incidents, from 1,000 calls a day on (500)\n\
     --incidents N  so many keys each with one incident (25)\n\
+    --verbatim P   so many of 100 agents that loop say the same again and again (50)\n\
     --threads N    (2)\n\
     With --keys 0 --busy-keys 0 incidents alone are played; what keys they strike depends on --keys.\n\
     With --incidents 0 only what pages without a reason is.\n";
@@ -44,7 +46,14 @@ pub(crate) struct Options {
     pub(crate) keys: usize,
     pub(crate) busy_keys: usize,
     pub(crate) incidents: usize,
+    pub(crate) verbatim: u64,
     threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seeds: Vec::new(), keys: 300, busy_keys: 500, incidents: 25, verbatim: 50, threads: 2 }
+    }
 }
 
 /// What came of it.
@@ -78,7 +87,7 @@ fn main() -> ExitCode {
 
 /// Seeds are drawn anew each time.
 fn options(args: &[String]) -> Result<Options, String> {
-    let mut options = Options { seeds: Vec::new(), keys: 300, busy_keys: 500, incidents: 25, threads: 2 };
+    let mut options = Options::default();
     let (mut count, mut rest) = (20, args.iter());
     while let Some(name) = rest.next() {
         let value = rest.next().and_then(|value| value.parse::<u64>().ok());
@@ -89,6 +98,8 @@ fn options(args: &[String]) -> Result<Options, String> {
             "--keys" => options.keys = value as usize,
             "--busy-keys" => options.busy_keys = value as usize,
             "--incidents" => options.incidents = value as usize,
+            "--verbatim" if value > 100 => return Err(format!("`--verbatim {value}` is more than 100")),
+            "--verbatim" => options.verbatim = value,
             "--threads" => options.threads = (value as usize).max(1),
             _ => return Err(format!("unknown option `{name}`\n{HELP}")),
         }
@@ -122,10 +133,11 @@ fn play_gateway(seed: u64, options: &Options, guards: &[GuardRule], played: &mut
         let key = Key::draw(&mut dice, SMALLEST);
         played.pages.extend(replay::quiet(key, seed, number, 0, guards));
     }
+    let verbatim = options.verbatim as f64 / 100.0;
     for number in 0..options.incidents {
         let key = Key::draw(&mut dice, replay::BUSY);
         let kind = Kind::ALL[number % Kind::ALL.len()];
-        played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, guards));
+        played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, verbatim, guards));
     }
     let mut dice = Dice::new(seed, u64::MAX - 1);
     for number in 0..options.busy_keys as u64 {
@@ -156,7 +168,14 @@ mod tests {
     fn guards_notice_each_kind_of_incident_within_the_day() {
         let seed = RandomState::new().hash_one("seed") >> 32;
         println!("seed {seed}");
-        let options = Options { seeds: vec![seed], keys: 2, busy_keys: 1, incidents: 5, threads: 1 };
+        let options = Options {
+            seeds: vec![seed],
+            keys: 2,
+            busy_keys: 1,
+            incidents: 5,
+            threads: 1,
+            ..Options::default()
+        };
         let played = play(&options, &replay::guards().unwrap());
         assert_eq!((played.keys, played.met.len()), ([2, 1], 5));
         for met in &played.met {
@@ -168,9 +187,10 @@ mod tests {
     #[test]
     fn a_seed_is_repeated_and_others_are_drawn() {
         let read = |args: &[&str]| options(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
-        let repeated = Options { seeds: vec![7], keys: 9, busy_keys: 500, incidents: 25, threads: 2 };
+        let repeated = Options { seeds: vec![7], keys: 9, ..Options::default() };
         assert_eq!(read(&["--seed", "7", "--keys", "9"]), Ok(repeated));
         assert_eq!(read(&[]).map(|options| options.seeds.len()), Ok(20));
         assert_eq!(read(&["--keys"]), Err("`--keys` needs a number".to_owned()));
+        assert_eq!(read(&["--verbatim", "101"]), Err("`--verbatim 101` is more than 100".to_owned()));
     }
 }

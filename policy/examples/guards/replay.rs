@@ -130,10 +130,10 @@ pub fn quiet(key: Key, seed: u64, number: u64, gateway: usize, guards: &[GuardRu
 }
 
 /// Plays two weeks, and then an incident until everybody has noticed, or for a day.
-pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, guards: &[GuardRule]) -> Met {
+pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, verbatim: f64, guards: &[GuardRule]) -> Met {
     let mut dice = Dice::new(seed ^ 0x5bd1_e995, number);
     let starts_s = WEEKS_BEFORE * 7 * DAY_S + dice.below(7 * DAY_S as usize) as u32;
-    let incident = Incident::draw(kind, starts_s, &key, dice);
+    let incident = Incident::draw(kind, starts_s, &key, verbatim, dice);
     let mut met = Met {
         kind,
         calls_per_day: key.calls_per_day,
