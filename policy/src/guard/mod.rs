@@ -5,12 +5,14 @@
 
 mod level;
 mod past;
+mod pasts;
 mod rule;
 mod season;
 mod size;
 mod verdicts;
 
 pub use past::{Episode, Past};
+pub use pasts::{PastId, PastPage, Pasts};
 pub use rule::{Gauge, GuardRule, Judge, Seen, Watch, compile_guards};
 pub use size::Size;
 pub use verdicts::{Verdict, Verdicts};

@@ -99,24 +99,29 @@ impl Past {
     }
 
     /// Reads what [`Past::write`] wrote; all zeros are a key that was never seen.
-    pub fn read(judge: &Judge, words: &[u32], now_s: u32) -> Self {
-        let Some((own, rest)) = words.split_first_chunk::<OWN_WORDS>().filter(|(own, _)| own[0] > 0) else {
+    pub fn read(judge: &Judge, words: &[[u8; 4]], now_s: u32) -> Self {
+        let Some((own, rest)) = words.split_first_chunk::<OWN_WORDS>().filter(|(own, _)| own[0] != [0; 4])
+        else {
             return Self::new(judge, now_s);
         };
-        let [seen_s, fired_s, last_s, both, normal, mean, samples, usual_samples] = *own;
+        let [seen_s, fired_s, last_s, both, normal, mean, samples, usual_samples] =
+            own.map(u32::from_le_bytes);
         let (day, days) = (both >> 16, both & 0xffff);
         let is_rate = judge.watch.gauge() == Gauge::Rate;
         let stored = if is_rate { LEVELS } else { 1 };
         let mut levels = [Level::default(); LEVELS];
         let pairs = rest.as_chunks::<{ Level::WORDS }>().0.iter().take(stored);
-        levels.iter_mut().zip(pairs).for_each(|(level, words)| *level = Level::read(*words));
+        levels
+            .iter_mut()
+            .zip(pairs)
+            .for_each(|(level, words)| *level = Level::read(words.map(u32::from_le_bytes)));
         let rest = rest.get(LEVELS * Level::WORDS..).unwrap_or_default();
         let season = is_rate.then(|| Season::read(rest).unwrap_or_else(|| Season::new(now_s / 3600)));
         Self { seen_s, fired_s, last_s, day, days, levels, normal, mean, samples, usual_samples, season }
     }
 
     /// Writes it into [`Past::words`] words.
-    pub fn write(&self, words: &mut [u32]) {
+    pub fn write(&self, words: &mut [[u8; 4]]) {
         let Some((own, rest)) = words.split_first_chunk_mut::<OWN_WORDS>() else { return };
         *own = [
             self.seen_s,
@@ -127,10 +132,14 @@ impl Past {
             self.mean,
             self.samples,
             self.usual_samples,
-        ];
+        ]
+        .map(u32::to_le_bytes);
         let pairs = rest.as_chunks_mut::<{ Level::WORDS }>().0.iter_mut();
         let stored = if self.season.is_some() { LEVELS } else { 1 };
-        pairs.zip(&self.levels).take(stored).for_each(|(words, level)| *words = level.write());
+        pairs
+            .zip(&self.levels)
+            .take(stored)
+            .for_each(|(words, level)| *words = level.write().map(u32::to_le_bytes));
         if let Some((season, rest)) = self.season.as_ref().zip(rest.get_mut(LEVELS * Level::WORDS..)) {
             season.write(rest);
         }
@@ -173,6 +182,11 @@ impl Past {
             self.fired_s = 0;
             Episode::Ended
         })
+    }
+
+    /// Until when what is going on is acted on.
+    pub const fn until_s(&self, judge: &Judge) -> u32 {
+        self.last_s.saturating_add(judge.cool_down_s)
     }
 
     /// How many 256ths of the calls are too many; 0 if nothing is going on.

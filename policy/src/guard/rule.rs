@@ -1,16 +1,17 @@
 //! Guards as the user wrote them -> rules that cannot be invalid.
 
+use super::pasts::{PastId, guard_number};
 use super::size::Size;
 use crate::config::ConfigError;
-use crate::dimension::{Dimension, escape, labels, write_values};
+use crate::dimension::{Dimension, labels, write_values};
 use crate::form::{Form, list, named_once, text, wrong};
-use crate::pages::Pages;
 use crate::quota::{Mode, dimension};
 use crate::selector::{Facts, Selector};
 use crate::tags::Tags;
 use crate::then::Then;
 use crate::window::duration;
 use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use tollgate_pricing::PicoUsd;
 
 /// One guard.
@@ -27,6 +28,8 @@ pub struct GuardRule {
     /// Whether it acts.
     pub mode: Mode,
     per: Vec<Dimension>,
+    /// Tells its pasts from those of other guards, also after a reload: made of its name and what it watches.
+    number: u32,
 }
 
 /// How a guard judges.
@@ -199,9 +202,6 @@ pub fn compile_guards(value: &Value, tag_names: &[String]) -> Result<Vec<GuardRu
 }
 
 impl GuardRule {
-    /// How many pages there may be of a guard.
-    pub const PAGES: usize = 256;
-
     #[cold]
     #[inline(never)]
     fn read(value: &Value, tag_names: &[String]) -> Result<Self, ConfigError> {
@@ -213,6 +213,7 @@ impl GuardRule {
         let watch = form.word("watch", &Watch::WORDS)?.ok_or_else(needed)?;
         let then = if form.value("then").is_some() { Then::read(&form)? } else { Then::Alert };
         Ok(Self {
+            number: number(name, watch),
             name: name.to_owned(),
             when: Selector::compile(&form.selector("when")?, tag_names).map_err(|e| e.within("when"))?,
             judge: Judge::read(&form, watch)?,
@@ -224,20 +225,9 @@ impl GuardRule {
         })
     }
 
-    /// The number of the page in which the past of a key of that number is kept.
-    pub fn page(number: u64) -> usize {
-        usize::try_from(number & 0xff).unwrap_or(0)
-    }
-
-    /// The pages in which its keys' pasts are kept.
-    pub fn pages(&self, namespace: &str) -> Pages {
-        let (namespace, name, watch) = (escape(namespace), escape(&self.name), self.judge.watch.name());
-        Pages {
-            prefix: format!("tg/1/{namespace}/guard/{name}/{watch}"),
-            pages: 256,
-            slots: 64,
-            words: super::Past::words(self.judge.watch.gauge()),
-        }
+    /// Under which the past of a key of that number is kept.
+    pub const fn past_id(&self, number: u64) -> PastId {
+        PastId::new(number, self.number)
     }
 
     /// The key that a call falls under; `None` if the guard is not about the call.
@@ -272,6 +262,13 @@ impl GuardRule {
         let open = |per: &Dimension| matches!(per, Dimension::Tag(index) if tags.is_open(*index));
         self.when.needs_open_tag(tags) || self.per.iter().any(open)
     }
+}
+
+/// The number of a guard: what has another name or watches something else begins anew.
+fn number(name: &str, watch: Watch) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    (name, watch.name()).hash(&mut hasher);
+    guard_number(u32::try_from(hasher.finish() >> 32).unwrap_or(0), watch.gauge())
 }
 
 impl Judge {

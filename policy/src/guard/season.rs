@@ -77,21 +77,19 @@ impl Season {
     }
 
     /// Writes it into [`Season::WORDS`] words.
-    pub fn write(&self, words: &mut [u32]) {
-        let hours = self.hours.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four));
-        let all = hours.chain([self.hour, self.calls.unwrap_or(u32::MAX)]);
-        words.iter_mut().zip(all).for_each(|(word, value)| *word = value);
+    pub fn write(&self, words: &mut [[u8; 4]]) {
+        let Some((hours, rest)) = words.split_at_mut_checked(HOURS / 4) else { return };
+        hours.copy_from_slice(self.hours.as_chunks().0);
+        let own = [self.hour, self.calls.unwrap_or(u32::MAX)];
+        rest.iter_mut().zip(own).for_each(|(word, value)| *word = value.to_le_bytes());
     }
 
     /// Reads what [`Season::write`] wrote.
-    pub fn read(words: &[u32]) -> Option<Self> {
-        let mut season = Self::new(0);
-        for (four, word) in season.hours.as_chunks_mut::<4>().0.iter_mut().zip(words) {
-            *four = word.to_le_bytes();
-        }
-        let (hour, calls) = (words.get(HOURS / 4)?, words.get(Self::WORDS.saturating_sub(1))?);
-        (season.hour, season.calls) = (*hour, Some(*calls).filter(|calls| *calls != u32::MAX));
-        Some(season)
+    pub fn read(words: &[[u8; 4]]) -> Option<Self> {
+        let (hours, rest) = words.split_at_checked(HOURS / 4)?;
+        let [hour, calls] = rest.first_chunk()?.map(u32::from_le_bytes);
+        let hours = *hours.as_flattened().first_chunk()?;
+        Some(Self { hours, hour, calls: Some(calls).filter(|calls| *calls != u32::MAX) })
     }
 }
 
@@ -157,7 +155,7 @@ mod tests {
     #[test]
     fn stored_seasons_are_the_same() {
         let season = after(&[1, 2, 3000]);
-        let mut words = [7; Season::WORDS];
+        let mut words = [[7; 4]; Season::WORDS];
         season.write(&mut words);
         assert_eq!(Season::read(&words), Some(season));
     }

@@ -243,7 +243,7 @@ fn nothing_that_a_call_says_is_in_shared_data_logs_or_alerts() {
     alerts.iter().for_each(|alert| lacks_markers("an alert", alert.as_bytes()));
     host.pass(Duration::from_secs(3)).unwrap();
     let shared = host.shared_data();
-    for kind in ["/loops/", "/retries/", "/said/", "/waste/", "/guard/errs/", "/guards", "tg/1/secret"] {
+    for kind in ["/loops/", "/retries/", "/said/", "/waste/", "/pasts/", "/guards", "tg/1/secret"] {
         assert!(shared.iter().any(|(key, _)| String::from_utf8_lossy(key).contains(kind)), "{kind} is there");
     }
     for (key, value) in shared {

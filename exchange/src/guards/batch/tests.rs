@@ -1,7 +1,7 @@
 use super::*;
 use crate::alerts::Alerts;
 use std::rc::Rc;
-use tollgate_policy::{NoStore, OwnStore};
+use tollgate_policy::{NoStore, OwnStore, PastPage, Size};
 
 const DAY: i64 = 86_400;
 const MONDAY: i64 = 20_000 * DAY;
@@ -75,20 +75,78 @@ fn what_two_workers_see_together_is_told_to_both_and_alerted_as_one() {
     assert_eq!((guards.count("g"), guards.count("h")), (1, 0));
 }
 
+/// The usual guards, with what more is to be watched.
+fn usual(more: &str) -> Rules {
+    let json = format!(
+        r#"{{"guards":[{more}
+        {{"name":"spend","watch":"spend_rate"}},{{"name":"cost","watch":"cost_per_call"}},
+        {{"name":"prompt","watch":"input_tokens"}},{{"name":"errors","watch":"error_rate"}}]}}"#
+    );
+    Rules::compile(json.as_bytes()).unwrap()
+}
+
+/// What four guards saw of a call of a team.
+fn seen(team: u32) -> [Guarded; 4] {
+    [0, 1, 2, 3].map(|guard| Guarded::new(guard, &format!("/team-{team}"), Some(Size(1))))
+}
+
 #[test]
 fn ten_thousand_live_keys_of_the_usual_guards_fit_into_four_mebibytes() {
-    let json = r#"{"guards":[
-        {"name":"spend","watch":"spend_rate"},{"name":"cost","watch":"cost_per_call"},
-        {"name":"prompt","watch":"input_tokens"},{"name":"errors","watch":"error_rate"}]}"#;
-    let rules = Rules::compile(json.as_bytes()).unwrap();
-    let (shared, mut batch) = (OwnStore::default(), GuardBatch::default());
-    for key in 0..10_000 {
-        let of = |guard| Guarded::new(guard, &format!("/team-{key}"), Some(Size(1)));
-        batch.add(&[of(0), of(1), of(2), of(3)]);
-    }
+    let (rules, shared, mut batch) = (usual(""), OwnStore::default(), GuardBatch::default());
+    (0..10_000).for_each(|team| batch.add(&seen(team)));
     assert_eq!(batch.flush(&rules, &shared, at(MONDAY)).failures, 0);
     let bytes: usize = shared.entries().iter().map(|(key, (bytes, _))| key.len() + bytes.len()).sum();
     assert!((3_800_000..4 << 20).contains(&bytes), "{bytes} bytes");
+    let slots: usize = shared.entries().values().map(|(bytes, _)| bytes.len() / (248 + 3 * 48)).sum();
+    assert_eq!(slots, 10_000, "none is forgotten");
+
+    let before = shared.accesses();
+    (0..400).for_each(|team| batch.add(&seen(team)));
+    batch.flush(&rules, &shared, at(MONDAY + 1));
+    let accesses = shared.accesses() - before;
+    assert!(accesses <= 2 * 400 + 1, "four guards share what is read and written: {accesses} accesses");
+}
+
+/// How many calls of a team the pasts of these guards know.
+fn known(rules: &Rules, shared: &OwnStore, team: u32) -> Vec<u32> {
+    let guards = rules.guards.as_deref().unwrap();
+    let pasts = Pasts::new(&rules.namespace, guards.rules.len());
+    let number = seen(team)[0].number;
+    let mut calls = Vec::new();
+    let read = &mut |page: &mut PastPage| {
+        let samples = |rule: &GuardRule| u32::from_le_bytes(page.words(rule.past_id(number))[6]);
+        calls = guards.rules.iter().map(samples).collect();
+    };
+    pasts.change(shared, Pasts::page(number), read).unwrap();
+    calls
+}
+
+#[test]
+fn what_guards_know_outlives_a_reload_that_adds_moves_or_removes_others() {
+    let (before, shared, mut batch) = (usual(""), OwnStore::default(), GuardBatch::default());
+    for second in 0..3 {
+        batch.add(&seen(7));
+        batch.flush(&before, &shared, at(MONDAY + second));
+    }
+    let more = usual(r#"{"name":"new","watch":"spend_rate"},{"name":"price","watch":"cost_per_token"},"#);
+    assert_eq!(known(&more, &shared, 7), [0, 0, 3, 3, 3, 3]);
+    assert_eq!(known(&before, &shared, 7), [3, 3, 3, 3]);
+}
+
+#[test]
+fn calls_of_a_page_are_taken_in_once_and_in_their_order_whoever_writes_meanwhile() {
+    let (rules, shared, mut batch) = (usual(""), OwnStore::default(), GuardBatch::default());
+    for round in 1..4 {
+        for team in [1, 2, 1, 3, 1] {
+            batch.add(&seen(team));
+        }
+        shared.conflict_next(3);
+        assert_eq!(batch.flush(&rules, &shared, at(MONDAY + i64::from(round))).failures, 0);
+        assert_eq!(
+            [1, 2, 3].map(|team| known(&rules, &shared, team)),
+            [3, 1, 1].map(|calls| vec![calls * round; 4])
+        );
+    }
 }
 
 #[test]
