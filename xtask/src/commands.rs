@@ -97,6 +97,14 @@ pub const COMMANDS: &[Command] = &[
         run: budget,
     },
     Command {
+        name: "hints",
+        usage: "hints",
+        help: "learn anew which branches usual calls never take, and write plugin/branches.txt\n\
+               Each build tells engines of them. What was learned of a function is left out once its code changes;\n\
+               `test` fails where less than 90 % is left.",
+        run: hints,
+    },
+    Command {
         name: "prices",
         usage: "prices [--against LOG... | --export FILE [PROVIDER...]]",
         help: "rebuild the price catalogue from its sources; prints what changed and where they disagree\n\
@@ -166,6 +174,11 @@ fn budget(args: &[String]) -> Result<(), String> {
     let wasm = setup::build_wasm()?;
     let package = ["run", "--quiet", "--package", "tollgate-test-harness", "--bin", "scenarios"];
     Job::cargo(package).args(["--", "--engine", "costs", "--update"]).env("TOLLGATE_WASM", &wasm).run()
+}
+
+fn hints(args: &[String]) -> Result<(), String> {
+    no_arguments("hints", args)?;
+    setup::learn_hints()
 }
 
 fn envoy(args: &[String]) -> Result<(), String> {

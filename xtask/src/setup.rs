@@ -2,6 +2,7 @@
 //! Each step looks first and works only where something is missing.
 
 mod debian;
+mod hints;
 mod judges;
 mod observers;
 mod sdks;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Job, root};
 
+pub use hints::{hints_fit, learn_hints};
 pub use judges::{cloudevents, engines, focus_validator, playwright};
 pub use observers::{alertmanager, chromium, prometheus};
 pub use sdks::sdks;
@@ -36,11 +38,11 @@ pub fn build_wasm() -> Result<PathBuf, String> {
     Job::cargo(["build", "--quiet", "--release", "--package", "tollgate-plugin", "--target", WASM_TARGET])
         .run()?;
     let wasm = target_dir().join(WASM_TARGET).join("release/tollgate.wasm");
-    if wasm.is_file() {
-        Ok(wasm)
-    } else {
-        Err(format!("cargo built the plugin, but `{}` is not there", wasm.display()))
+    if !wasm.is_file() {
+        return Err(format!("cargo built the plugin, but `{}` is not there", wasm.display()));
     }
+    hints::put_hints(&wasm)?;
+    Ok(wasm)
 }
 
 /// Builds the plugin with OpenAI's vocabularies in it and returns the path of `tollgate-estimate.wasm`. It has a profile of its
@@ -63,6 +65,7 @@ pub fn build_estimate_wasm() -> Result<PathBuf, String> {
     let named = folder.join("tollgate-estimate.wasm");
     fs::copy(folder.join("tollgate.wasm"), &named)
         .map_err(|error| format!("`{}`: {error}", named.display()))?;
+    hints::put_hints(&named)?;
     Ok(named)
 }
 

@@ -17,6 +17,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
     let Built { wasm, estimate, trap, page } = builds(&mut report);
     if let Some(wasm) = &wasm {
         report.plain("size of tollgate.wasm", || check_size(wasm));
+        report.plain("branch hints are about the code as it is", || setup::hints_fit(wasm));
     }
     let envoy = report.value(&format!("set up Envoy {ENVOY_VERSION}"), || setup::envoy(ENVOY_VERSION));
     let oldest = report.value(&format!("set up Envoy {OLDEST_ENVOY_VERSION}"), || {
@@ -243,7 +244,7 @@ fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Opt
 }
 
 /// The limit on the plugin's size. What it holds is mostly prices; look at what grew before you raise it.
-const MAX_WASM_BYTES: u64 = 2_346_000;
+const MAX_WASM_BYTES: u64 = 2_278_000;
 
 fn check_size(wasm: &Path) -> Result<(), String> {
     let bytes = fs::metadata(wasm).map_err(|error| format!("`{}`: {error}", wasm.display()))?.len();

@@ -1,5 +1,6 @@
 //! Runs the scenario files: `scenarios --engine envoy|host|faults [--minutes N] [--folder NAME] [--at-once N] [FILTER]`.
 //! `--engine costs` holds what the cases of `scenarios/budget` cost against `budget.json`; with `--update` it writes that file.
+//! `--engine branches` makes these calls with a plugin that counts, and writes the counts of its branches to `--counts FILE`.
 //! `TOLLGATE_WASM` is the plugin's path, `ENVOY` that of Envoy's binary.
 
 use std::num::NonZero;
@@ -40,6 +41,7 @@ struct Options {
     folder: String,
     filter: String,
     update: bool,
+    counts: PathBuf,
 }
 
 impl Options {
@@ -51,6 +53,7 @@ impl Options {
             folder: String::new(),
             filter: String::new(),
             update: false,
+            counts: PathBuf::new(),
         };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
@@ -60,6 +63,7 @@ impl Options {
                 "--at-once" => options.at_once = number(&args.next().unwrap_or_default(), "above zero")?,
                 "--folder" => options.folder = args.next().unwrap_or_default(),
                 "--update" => options.update = true,
+                "--counts" => options.counts = args.next().unwrap_or_default().into(),
                 _ => options.filter = arg,
             }
         }
@@ -119,9 +123,14 @@ fn once(options: &Options) -> Result<Counts, Error> {
             let purpose = if options.update { Purpose::Update } else { Purpose::Check };
             budget::run_all(&compiled, &folder.join("budget"), &budgets, purpose)
         }
-        other => {
-            Err(Error::File(format!("unknown engine `{other}`, expected one of envoy, host, faults, costs")))
+        #[cfg(feature = "host")]
+        "branches" => {
+            let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
+            budget::count_branches(&compiled, &folder.join("budget"), &options.counts)
         }
+        other => Err(Error::File(format!(
+            "unknown engine `{other}`, expected one of envoy, host, faults, costs, branches"
+        ))),
     }
 }
 

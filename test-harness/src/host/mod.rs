@@ -48,6 +48,9 @@ impl Compiled {
     }
 }
 
+/// What a plugin that counts its branches calls the memory of its counters (`plugin/hints`).
+const BRANCHES: &str = "branches";
+
 /// One VM with the plugin in it, configured.
 pub struct Host {
     store: Store<World>,
@@ -74,7 +77,10 @@ impl Host {
         let mut host = Self { store, instance, root: 0, last_context: 0, routes };
         host.call_if_there::<(), ()>("_initialize", ())?;
         match host.configure(plugin)? {
-            Reload::Accepted => Ok(host),
+            Reload::Accepted => {
+                host.forget_branches();
+                Ok(host)
+            }
             Reload::Rejected => {
                 Err(Error::Proxy(format!("configuration refused:\n{}", host.world().log.join("\n"))))
             }
@@ -203,6 +209,21 @@ impl Host {
         }
         let context = self.world().effective;
         self.call(name, context, params).map(Some)
+    }
+
+    /// How often each branch was taken, and how often not, since the plugin was first configured; nothing where it does not
+    /// count that.
+    pub fn branches(&mut self) -> Vec<(u64, u64)> {
+        let Some(memory) = self.instance.get_memory(&mut self.store, BRANCHES) else { return Vec::new() };
+        let (counters, _) = memory.data(&self.store).as_chunks::<8>();
+        let (branches, _) = counters.as_chunks::<2>();
+        branches.iter().map(|[taken, not]| (u64::from_le_bytes(*taken), u64::from_le_bytes(*not))).collect()
+    }
+
+    fn forget_branches(&mut self) {
+        if let Some(memory) = self.instance.get_memory(&mut self.store, BRANCHES) {
+            memory.data_mut(&mut self.store).fill(0);
+        }
     }
 
     /// Size of the VM's memory, which never shrinks.

@@ -59,6 +59,37 @@ pub enum Purpose {
     Update,
 }
 
+/// Makes the calls of all cases with a plugin that counts its branches, and writes for each branch how often it was taken and how
+/// often not, a line each.
+///
+/// # Errors
+/// Where a scenario cannot be read, a case does not hold, or the plugin does not count.
+pub fn count_branches(compiled: &Compiled, scenarios: &Path, to: &Path) -> Result<Counts, Error> {
+    let (mut sums, mut counts) = (Vec::new(), Counts::default());
+    for (name, file) in load(scenarios)? {
+        let mut host = Prepared::new(&file)?.start(compiled)?;
+        for case in &file.cases {
+            if let Err(wrong) = cost(&file, case, &mut host)? {
+                return Err(Error::File(format!("{name}: {}: {}", case.name, wrong.join("; "))));
+            }
+            counts.passed += 1;
+        }
+        let branches = host.branches();
+        sums.resize(branches.len(), (0, 0));
+        for (sum, count) in sums.iter_mut().zip(branches) {
+            *sum = (sum.0 + count.0, sum.1 + count.1);
+        }
+    }
+    if sums.is_empty() {
+        return Err(Error::File(
+            "the plugin does not count its branches: `tollgate-hints count` makes one".to_owned(),
+        ));
+    }
+    let lines: String = sums.iter().map(|(taken, not)| format!("{taken} {not}\n")).collect();
+    fs::write(to, lines).map_err(|error| Error::File(format!("`{}`: {error}", to.display())))?;
+    Ok(counts)
+}
+
 /// Runs all cases of a folder and holds what they cost against the budgets.
 ///
 /// # Errors
