@@ -183,10 +183,12 @@ impl Exchange {
         let rule = agents.loops.get(index)?;
         let slot = agents.number(&rule.workflow(&self.facts(), turn.opening)?);
         let arrival = self.plan.watched.as_ref()?.arrival;
-        let mut found = None;
+        let asked = rules.guards.as_ref().is_some_and(|guards| guards.watches_repeats);
+        let (mut found, mut repeats) = (None, None);
         let read = agents.trails.change(store, slot, arrival.now, &mut |words| {
             let mut trail = Trail::read(words);
             trail.roll(arrival.now, rule.within_s);
+            repeats = asked.then(|| trail.repeats(&rule.limits, &arrival)).flatten();
             let breach = trail.breach(&rule.limits, &arrival);
             let wait = breach.and_then(|breach| trail.pause(breach, arrival.now));
             let stops = rule.mode == Mode::Enforce && stops(rule, breach, wait);
@@ -198,6 +200,8 @@ impl Exchange {
             if stops { Slot::Kept } else { Slot::Written }
         });
         self.note_store(read);
+        // It repeats itself if it does so by any rule.
+        self.plan.repeats = self.plan.repeats.max(repeats);
         let (breach, wait, stops, workflow) = found?;
         let watched = self.plan.watched.as_mut()?;
         watched.workflow.get_or_insert(workflow);

@@ -7,6 +7,7 @@ mod batch;
 
 pub use batch::{Departed, Flushed, GuardBatch};
 
+use crate::agents::Outcome;
 use crate::config::Rules;
 use crate::exchange::Exchange;
 use crate::reply::Refusal;
@@ -14,7 +15,7 @@ use crate::settle::{AnsweredBy, Finish};
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
-use tollgate_policy::{GuardRule, Seen, SharedStore, Size, Tags, Verdict, Verdicts};
+use tollgate_policy::{GuardRule, Seen, SharedStore, Size, Tags, Verdict, Verdicts, Watch};
 use tollgate_record::{Record, Timestamp};
 
 /// The guards of a configuration, and what this worker knows to depart from its past.
@@ -22,6 +23,8 @@ use tollgate_record::{Record, Timestamp};
 pub struct Guards {
     /// The rules.
     pub rules: Vec<GuardRule>,
+    /// Whether one of them wants to know which calls repeat what was said.
+    pub(crate) watches_repeats: bool,
     /// A candidate's guards look at the same.
     firing: Rc<RefCell<Firing>>,
 }
@@ -55,7 +58,8 @@ impl Guards {
     #[inline(never)]
     pub(crate) fn new(rules: Vec<GuardRule>) -> Option<Box<Self>> {
         let any = !rules.is_empty();
-        any.then(|| Box::new(Self { rules, firing: Rc::default() }))
+        let watches_repeats = rules.iter().any(watches_repeats);
+        any.then(|| Box::new(Self { rules, watches_repeats, firing: Rc::default() }))
     }
 
     /// Goes by what other guards of the same names have noticed.
@@ -166,6 +170,8 @@ impl Exchange {
             output: record.tokens.output.filter(|_| sent),
             failed: self.failed(finish),
             untagged: !record.missing_tags.is_empty(),
+            // What fails is said again for a reason.
+            repeats: self.plan.repeats.filter(|_| self.outcome(finish) == Outcome::Answered),
         };
         let facts = self.asked_facts();
         let mut guarded: Vec<Guarded> = Vec::with_capacity(guards.rules.len());
@@ -201,6 +207,11 @@ impl Rules {
         let found = store.read(&verdicts_key(&self.namespace)).ok().flatten();
         found.map(|(bytes, _)| Verdicts::from_bytes(&bytes)).unwrap_or_default()
     }
+}
+
+/// Whether a guard wants to know which calls repeat what their workflow has said.
+pub(crate) fn watches_repeats(rule: &GuardRule) -> bool {
+    rule.judge.watch == Watch::RepeatedShare
 }
 
 fn verdicts_key(namespace: &str) -> String {

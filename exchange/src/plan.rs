@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub warning: Option<String>,
     /// What is remembered of it for rules about agents.
     pub watched: Option<Box<Watched>>,
+    /// Whether it says what its workflow has said twice before, where a guard asks and it is known.
+    pub repeats: Option<bool>,
     /// Quotas that will be passed if their windows go on as they began, until it is known whether somebody was warned of that.
     pub projected: Vec<(Standing, Projection)>,
     /// The same call under the candidate's rules.

@@ -14,7 +14,7 @@ use crate::agents::Agents;
 use crate::alerts::Alerts;
 use crate::bill::LastPrices;
 use crate::feed::FeedSource;
-use crate::guards::Guards;
+use crate::guards::{Guards, watches_repeats};
 use crate::refresh::PolicyFile;
 use crate::target::Targets;
 use crate::waste::Wastes;
@@ -24,9 +24,9 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_policy::{
-    ConfigError, Facts, GuardRule, LimitRule, MidStream, Object, Otherwise, QuotaRule, Required, RouteRule,
-    Selector, Store, TagRules, Watch, compile_guards, compile_limits, compile_loops, compile_quotas,
-    compile_retries, compile_routes, compile_tags, compile_waste,
+    ConfigError, Facts, GuardRule, LimitRule, LoopRule, MidStream, Object, Otherwise, QuotaRule, Required,
+    RouteRule, Selector, Store, TagRules, Watch, compile_guards, compile_limits, compile_loops,
+    compile_quotas, compile_retries, compile_routes, compile_tags, compile_waste,
 };
 use tollgate_pricing::{Factor, PriceBook, Refreshed};
 use tollgate_record::Record;
@@ -218,13 +218,14 @@ impl Rules {
         let (quotas, stores) = compile_quotas(&by_hand.quotas, &by_hand.stores, tags.names())?;
         let routes = compile_routes(&by_hand.routes, tags.names(), &quotas)?;
         let limits = compile_limits(&by_hand.limits, tags.names())?;
-        let loops = compile_loops(&by_hand.loops, tags.names())?;
+        let mut loops = compile_loops(&by_hand.loops, tags.names())?;
         let retries = compile_retries(&by_hand.retries, tags.names())?;
         let namespace = raw.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let waste = compile_waste(&by_hand.waste, tags.names())?;
         let waste = waste.map(|rule| Wastes::new(rule, &namespace));
         let guards = compile_guards(&by_hand.guards, tags.names())?;
         check_tags_of(&guards, &tags)?;
+        remember_turns(&guards, &mut loops)?;
         let agents = Agents::new(loops, retries, &routes, &namespace);
         let upstreams = each("upstreams", &raw.upstreams, |raw| Upstream::compile(&raw.0))?;
         let prices = price_book(&raw.pricing.0)?;
@@ -324,6 +325,22 @@ fn check_tags_of(guards: &[GuardRule], tags: &TagRules) -> Result<(), ConfigErro
         Some(index) => {
             let problem = "`untagged_share` needs a tag with `required: report` or `required: deny`";
             Err(ConfigError::new(format!("guards[{index}].watch"), problem))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A guard on repeats goes by what rules about agents know, which remember what is said for it.
+fn remember_turns(guards: &[GuardRule], loops: &mut [LoopRule]) -> Result<(), ConfigError> {
+    match guards.iter().position(watches_repeats) {
+        Some(index) if loops.is_empty() => {
+            let problem =
+                "`repeated_share` needs a rule of `loops`, which says what a workflow or conversation is";
+            Err(ConfigError::new(format!("guards[{index}].watch"), problem))
+        }
+        Some(_) => {
+            loops.iter_mut().for_each(LoopRule::remember_turns);
+            Ok(())
         }
         None => Ok(()),
     }

@@ -159,6 +159,14 @@ fn what_cannot_be_is_refused_with_path_and_legal_values() {
             "emit.properties[0]: unknown property `cost`, expected one of `cost_usd`",
         ),
         (
+            r#"{"guards":[{"name":"a","watch":"error_rate"},{"name":"b","watch":"repeated_share"}]}"#,
+            "guards[1].watch: `repeated_share` needs a rule of `loops`, which says what a workflow or conversation is",
+        ),
+        (
+            r#"{"guards":[{"name":"a","watch":"untagged_share"}]}"#,
+            "guards[0].watch: `untagged_share` needs a tag with `required: report` or `required: deny`",
+        ),
+        (
             r#"{"emit":{"response_headers":["cost"]}}"#,
             "emit.response_headers[0]: unknown header `cost`, expected one of `decision`",
         ),

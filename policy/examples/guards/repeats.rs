@@ -17,7 +17,6 @@ pub struct Habit {
 }
 
 /// How often something was said by then that is a repeat.
-#[cfg(test)]
 const REPEAT: u8 = 2;
 /// Of keys whose calls come one by one, so many never repeat: what they send has no conversation.
 const NEVER: f64 = 0.5;
@@ -100,7 +99,6 @@ impl Circle {
     }
 }
 
-#[cfg(test)]
 impl Call {
     /// Whether it says what its conversation has said twice before.
     pub fn repeats(&self) -> bool {

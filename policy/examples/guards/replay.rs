@@ -6,7 +6,7 @@ use crate::dice::Dice;
 use crate::incident::{Incident, Kind};
 use crate::key::{Call, DAY_S, Key};
 use crate::oracle::Oracle;
-use tollgate_policy::{Episode, GuardRule, Past, Seen, Size, compile_guards};
+use tollgate_policy::{Episode, GuardRule, Past, Seen, Size, Watch, compile_guards};
 use tollgate_pricing::PicoUsd;
 
 /// The guards that are measured, as a configuration has them.
@@ -15,11 +15,16 @@ pub const GUARDS: &str = r#"[
   {"name": "cost", "per": [], "watch": "cost_per_call", "factor": 2, "for": "1m"},
   {"name": "price", "per": [], "watch": "cost_per_token", "factor": 1.25, "for": "1m"},
   {"name": "prompt", "per": [], "watch": "input_tokens", "factor": 1.5, "for": "1m"},
-  {"name": "errors", "per": [], "watch": "error_rate", "factor": 4, "for": "1m"}
+  {"name": "errors", "per": [], "watch": "error_rate", "factor": 4, "for": "1m"},
+  {"name": "repeats", "per": [], "watch": "repeated_share", "factor": 4, "for": "1m"}
 ]"#;
 
-/// Who notices: the guards together, a fixed limit, a rule on a rate.
-pub const WATCHERS: [&str; 3] = ["guards", "fixed limit", "10-minute rate"];
+/// Who notices: the guards together, those that know nothing of what calls say, a fixed limit, a rule on a rate.
+pub const WATCHERS: [&str; 4] =
+    ["guards", "guards without `repeated_share`", "fixed limit", "10-minute rate"];
+
+/// Of [`WATCHERS`], those that one would have without guards.
+pub const BASELINES: [usize; 2] = [2, 3];
 
 /// Who pages without a reason is measured on gateways whose keys make 200 calls a day and more, and on such with busy keys alone.
 pub const GATEWAYS: [&str; 2] = ["mixed keys", "busy keys"];
@@ -55,7 +60,7 @@ pub struct Met {
     /// A normal day's spend, in pico-USD.
     pub day: f64,
     /// `None` of a watcher that did not notice within a day.
-    pub noticed: [Option<Noticed>; 3],
+    pub noticed: [Option<Noticed>; WATCHERS.len()],
     /// What it had cost when nobody could have noticed it sooner.
     pub soonest: Option<u64>,
     /// How many of its calls cost less than 2 % of a normal day together.
@@ -92,14 +97,17 @@ impl<'a> Watchers<'a> {
                 self.samples.extend(second.iter().filter_map(|call| guard.judge.sample(&seen(call))));
                 if past.absorb(&guard.judge, at_s, &self.samples) == Some(Episode::Began) {
                     paged(0, at_s, index);
+                    if guard.judge.watch != Watch::RepeatedShare {
+                        paged(1, at_s, index);
+                    }
                 }
             }
             let cost = second.iter().map(|call| call.cost).sum();
             if self.fixed.pages(at_s, cost) {
-                paged(1, at_s, 0);
+                paged(BASELINES[0], at_s, 0);
             }
             if self.rate.pages(at_s, cost) {
-                paged(2, at_s, 0);
+                paged(BASELINES[1], at_s, 0);
             }
         }
     }
@@ -113,6 +121,7 @@ fn seen(call: &Call) -> Seen {
         output: Some(call.output.into()),
         failed: Some(call.error),
         untagged: false,
+        repeats: (!call.error).then_some(call.repeats()),
     }
 }
 
@@ -138,7 +147,7 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, verbatim: f64, guard
         kind,
         calls_per_day: key.calls_per_day,
         day: 0.0,
-        noticed: [None; 3],
+        noticed: [None; WATCHERS.len()],
         soonest: None,
         calls_before: 0,
     };

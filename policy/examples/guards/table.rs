@@ -1,7 +1,7 @@
 //! What was played, as a table.
 
 use crate::incident::Kind;
-use crate::replay::{GATEWAYS, MARK, Met, Page, WATCHERS};
+use crate::replay::{BASELINES, GATEWAYS, MARK, Met, Page, WATCHERS};
 use crate::{Options, Played};
 use tollgate_policy::GuardRule;
 
@@ -163,7 +163,7 @@ fn poisson(count: usize) -> (f64, f64) {
 pub(crate) fn holds(played: &Played) -> bool {
     let caught = |watcher: usize| played.met.iter().filter(|met| met.is_caught(watcher)).count();
     let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
-    let better = (1..WATCHERS.len()).all(|watcher| caught(0) > caught(watcher));
+    let better = BASELINES.into_iter().all(|watcher| caught(0) > caught(watcher));
     let of_hundred = if played.met.len() >= 400 { 87 } else { 75 };
     let enough = caught(0) * 100 >= played.met.len() * of_hundred;
     // One a week is wanted: that there were more has to be told from chance.
@@ -171,7 +171,7 @@ pub(crate) fn holds(played: &Played) -> bool {
         let (low, _) = poisson(false_of(played, gateway));
         low * GATEWAY <= f64::from(WEEKS) * played.keys[gateway] as f64
     });
-    better && enough && seldom && pages(0) < pages(2)
+    better && enough && seldom && pages(0) < pages(BASELINES[1])
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

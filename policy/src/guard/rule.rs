@@ -66,6 +66,8 @@ pub enum Watch {
     ErrorRate,
     /// How many calls lack a required tag.
     UntaggedShare,
+    /// How many calls say what their workflow has said twice before.
+    RepeatedShare,
 }
 
 /// How a watched value is measured.
@@ -94,19 +96,22 @@ pub struct Seen {
     pub failed: Option<bool>,
     /// Whether a required tag is missing.
     pub untagged: bool,
+    /// Whether it said what its workflow had said twice before; `None` if nobody remembers that, or it was not answered.
+    pub repeats: Option<bool>,
 }
 
 /// 65,536ths: one call, one octave, one whole.
 const ONE: u32 = 65_536;
 
 impl Watch {
-    const WORDS: [(&str, Self); 6] = [
+    const WORDS: [(&str, Self); 7] = [
         ("spend_rate", Self::SpendRate),
         ("cost_per_call", Self::CostPerCall),
         ("cost_per_token", Self::CostPerToken),
         ("input_tokens", Self::InputTokens),
         ("error_rate", Self::ErrorRate),
         ("untagged_share", Self::UntaggedShare),
+        ("repeated_share", Self::RepeatedShare),
     ];
 
     /// How it is measured.
@@ -114,7 +119,7 @@ impl Watch {
         match self {
             Self::SpendRate => Gauge::Rate,
             Self::CostPerCall | Self::CostPerToken | Self::InputTokens => Gauge::Value,
-            Self::ErrorRate | Self::UntaggedShare => Gauge::Share,
+            Self::ErrorRate | Self::UntaggedShare | Self::RepeatedShare => Gauge::Share,
         }
     }
 
@@ -128,16 +133,17 @@ impl Watch {
         match self {
             Self::SpendRate | Self::CostPerCall | Self::CostPerToken => "usd",
             Self::InputTokens => "tokens",
-            Self::ErrorRate | Self::UntaggedShare => "percent",
+            Self::ErrorRate | Self::UntaggedShare | Self::RepeatedShare => "percent",
         }
     }
 
     /// The level below which nothing fires: a handful of calls is no evidence. In calls, octaves, failures. Two long calls in a row
     /// prove nothing; but a key whose calls have all been of one model has hardly any noise in its price, and the first that is not
-    /// costs as much as it will.
+    /// costs as much as it will. Who polls says the same many times in a row, and may not have done so for days.
     pub(super) const fn least(self) -> u32 {
         match self {
             Self::SpendRate | Self::ErrorRate | Self::UntaggedShare => 6 * ONE,
+            Self::RepeatedShare => 48 * ONE,
             Self::CostPerCall | Self::InputTokens => 6 * ONE + ONE / 2,
             Self::CostPerToken => ONE,
         }
@@ -314,6 +320,7 @@ impl Judge {
             Watch::InputTokens => seen.input.filter(|input| *input > 0).map(Size::of),
             Watch::ErrorRate => seen.failed.map(one_if),
             Watch::UntaggedShare => Some(one_if(seen.untagged)),
+            Watch::RepeatedShare => seen.repeats.map(one_if),
         }
     }
 }
@@ -410,6 +417,7 @@ mod tests {
             output: Some(3),
             failed: Some(true),
             untagged: true,
+            repeats: Some(true),
         };
         for (watch, of_all, of_nothing) in [
             ("spend_rate", Some(3072), None),
@@ -418,6 +426,7 @@ mod tests {
             ("input_tokens", Some(1024), None),
             ("error_rate", Some(1), None),
             ("untagged_share", Some(1), Some(0)),
+            ("repeated_share", Some(1), None),
         ] {
             assert_eq!(judge(watch).sample(&seen), of_all.map(Size), "{watch}");
             assert_eq!(judge(watch).sample(&Seen::default()), of_nothing.map(Size), "{watch}");

@@ -110,6 +110,15 @@ impl LoopRule {
         })
     }
 
+    /// Remembers what is said even if no limit asks for it: somebody else wants to know whether calls repeat it. A rule that has such
+    /// a limit remembers what it did.
+    pub fn remember_turns(&mut self) {
+        if self.limits.same_turns.is_none() && self.limits.same_tool_calls.is_none() {
+            // Nothing is ever said as often as that.
+            (self.limits.same_turns, self.limits.same_tool_calls) = (Some(u64::MAX), Some(u64::MAX));
+        }
+    }
+
     /// Whether the request's body says something that has to be known.
     pub fn needs_body(&self) -> bool {
         let limits = &self.limits;

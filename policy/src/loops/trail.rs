@@ -23,6 +23,9 @@ const PRINTS: usize = 12;
 /// Requests grow fast from nothing: a first one that is shorter counts as long as this, about a thousand tokens.
 const SHORTEST_FIRST_BYTES: u64 = 4096;
 
+/// What was said so often before is said again and again: to say a thing twice is usual.
+const REPEATED: u8 = 2;
+
 /// Whoever is slowed down waits this long at most.
 const LONGEST_PAUSE_S: u32 = 60;
 
@@ -100,7 +103,7 @@ impl Trail {
     /// The limit that a call passes, if it is let go on; the gravest first.
     pub fn breach(&self, limits: &LoopLimits, arrival: &Arrival) -> Option<Breach> {
         let seen = |print: Option<u64>, most: Option<u64>| {
-            let times = u64::from(self.times(print?));
+            let times = u64::from(self.times(short(print?)));
             (times >= most?).then_some(times)
         };
         let calls = u64::from(self.calls);
@@ -116,6 +119,12 @@ impl Trail {
             .or_else(|| limits.usd.filter(|most| spent >= *most).map(Breach::Usd))
             .or_else(|| limits.calls.filter(|most| calls >= *most).map(Breach::Calls))
             .or_else(|| grown().map(Breach::InputGrowth))
+    }
+
+    /// Whether a call says what was said twice before, or asks tools for it; `None` if neither is known.
+    pub fn repeats(&self, limits: &LoopLimits, arrival: &Arrival) -> Option<bool> {
+        let said = kept(limits, arrival).into_iter().flatten().map(|print| self.times(print)).max()?;
+        Some(said >= REPEATED)
     }
 
     /// How long the call has to wait that passes a limit and is only slowed down: twice as long for each repetition.
@@ -175,8 +184,7 @@ impl Trail {
         bytes?.checked_mul(100)?.checked_div(u64::from(self.first_bytes))
     }
 
-    fn times(&self, print: u64) -> u8 {
-        let print = short(print);
+    fn times(&self, print: u32) -> u8 {
         self.prints.iter().find(|(known, _)| *known == print).map_or(0, |(_, times)| *times)
     }
 
@@ -184,8 +192,7 @@ impl Trail {
     fn note(&mut self, print: u32) {
         let place =
             self.prints.iter().position(|(known, _)| *known == print).unwrap_or(PRINTS.saturating_sub(1));
-        let times =
-            self.prints.get(place).filter(|(known, _)| *known == print).map_or(0, |(_, times)| *times);
+        let times = self.times(print);
         if let Some(newer) = self.prints.get_mut(..=place) {
             newer.rotate_right(1);
         }
@@ -291,6 +298,31 @@ mod tests {
         trail.enter(&LIMITS, &says(1));
         trail.leave(&LIMITS, &says(1));
         assert_eq!(trail.calls(), 9);
+    }
+
+    #[test]
+    fn from_the_third_time_on_a_call_repeats_itself() {
+        let says = |message: Option<u64>, tools: Option<u64>| Arrival {
+            message: message.map(|print| print << 32),
+            tools: tools.map(|print| print << 32),
+            ..says(0)
+        };
+        for (name, arrivals, expected) in [
+            ("the same turn", vec![says(Some(1), None); 4], "nnyy"),
+            ("a circle of two", (0..6).map(|n| says(Some(1 + n % 2), None)).collect(), "nnnnyy"),
+            ("a tool that answers anew", (1..5).map(|n| says(Some(n), Some(99))).collect(), "nnyy"),
+            ("never the same", (1..5).map(|n| says(Some(n), None)).collect(), "nnnn"),
+            ("nothing that is known", vec![says(None, None); 3], "..."),
+        ] {
+            let mut trail = begun();
+            let mut found = String::new();
+            for arrival in arrivals {
+                found.push(trail.repeats(&LIMITS, &arrival).map_or('.', |yes| if yes { 'y' } else { 'n' }));
+                trail.enter(&LIMITS, &arrival);
+            }
+            assert_eq!(found, expected, "{name}");
+        }
+        assert_eq!(begun().repeats(&LoopLimits::default(), &says(Some(1), None)), None, "nothing is kept");
     }
 
     #[test]

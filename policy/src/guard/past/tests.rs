@@ -54,6 +54,7 @@ fn what_stays_under_the_factor_never_fires_and_what_is_far_above_fires_soon() {
         ("cost_per_token", 1_000_000, 60, 16_000_000, Some(60)),
         ("input_tokens", 900, 60, 4_000, Some(360)),
         ("error_rate", 0, 60, 1, Some(420)),
+        ("repeated_share", 0, 60, 1, Some(3_060)),
     ] {
         let judge = judge(watch, "");
         let found = began(&judge, &mut grown_up(&judge, usual), every, value);
@@ -145,7 +146,7 @@ proptest::proptest! {
         now_s in proptest::num::u32::ANY,
     ) {
         let samples: Vec<Size> = samples.into_iter().map(Size).collect();
-        for watch in ["spend_rate", "cost_per_call", "cost_per_token", "input_tokens", "error_rate", "untagged_share"] {
+        for watch in ["spend_rate", "cost_per_call", "cost_per_token", "input_tokens", "error_rate", "untagged_share", "repeated_share"] {
             let judge = judge(watch, "");
             let mut past = Past::read(&judge, &words, now_s);
             let _any = past.absorb(&judge, now_s, &samples);
