@@ -2,15 +2,14 @@
 //! every cost counted and every host call ready to fail.
 
 mod abi;
+mod compiled;
 mod faults;
 mod host_call;
 mod life;
 mod protobuf;
 mod world;
 
-use std::path::Path;
-
-use wasmtime::{Config, Engine, Instance, Linker, Module, Store, WasmParams, WasmResults};
+use wasmtime::{Instance, Linker, Store, WasmParams, WasmResults};
 
 use crate::Error;
 use crate::costs::Costs;
@@ -18,6 +17,7 @@ use crate::envoy::Reload;
 use crate::envoy::config::Plugin;
 use crate::http::Reply;
 use crate::stats::Series;
+pub use compiled::Compiled;
 pub use faults::{Fault, Faults, Planned};
 pub use life::{Open, Route};
 use world::World;
@@ -26,27 +26,6 @@ use world::World;
 const FUEL: u64 = 20_000_000_000;
 /// The virtual clock begins here: 2026-11-20T12:00:00Z.
 const BEGIN_NS: u64 = 1_795_176_000_000_000_000;
-
-/// A compiled plugin, from which any number of hosts can be started in a moment.
-pub struct Compiled {
-    engine: Engine,
-    module: Module,
-}
-
-impl Compiled {
-    /// Compiles `tollgate.wasm`, which takes seconds.
-    ///
-    /// # Errors
-    /// Where the file cannot be read or is no wasm.
-    pub fn new(wasm: &Path) -> Result<Self, Error> {
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        let failed = |error: wasmtime::Error| Error::File(format!("`{}`: {error:#}", wasm.display()));
-        let engine = Engine::new(&config).map_err(failed)?;
-        let module = Module::from_file(&engine, wasm).map_err(failed)?;
-        Ok(Self { engine, module })
-    }
-}
 
 /// What a plugin that counts its branches calls the memory of its counters (`plugin/hints`).
 const BRANCHES: &str = "branches";

@@ -46,7 +46,9 @@ impl Body {
             Self::Written(Written::Json(value)) => value.to_string().into_bytes(),
             Self::Written(Written::Hex(digits)) => from_hex(digits),
             Self::Written(Written::Repeat { body, times }) => body.bytes().repeat(*times),
-            Self::Written(Written::Parts(parts)) => parts.iter().flat_map(Self::bytes).collect(),
+            Self::Written(Written::Parts(parts)) => {
+                parts.iter().map(Self::bytes).collect::<Vec<_>>().concat()
+            }
         }
     }
 }

@@ -79,10 +79,12 @@ pub fn run_all(compiled: &Compiled, files: &[(String, File)]) -> Result<Counts, 
 
 fn run_one(compiled: &Compiled, name: &str, file: &File) -> Result<Counts, Error> {
     let prepared = Prepared::new(file)?;
+    // Made once: they are sent some two hundred times.
+    let calls = sendable(file)?;
     let mut counts = Counts::default();
     for function in FUNCTIONS {
         for (what, fault) in faults() {
-            match endure(|| prepared.start(compiled), file, function, &fault)? {
+            match endure(|| prepared.start(compiled), &calls, function, &fault)? {
                 Outcome::Untouched => {
                     counts.passed += 1;
                     break;
@@ -109,14 +111,14 @@ enum Outcome {
 
 fn endure(
     start: impl Fn() -> Result<Host, Error>,
-    file: &File,
+    calls: &[Sent],
     function: &'static str,
     fault: &Fault,
 ) -> Result<Outcome, Error> {
     for nth in [Some(1), None] {
         let mut host = start()?;
         host.plan(Faults::new(vec![Planned { function, nth, fault: fault.clone() }]));
-        let wrong = all_calls(&mut host, file, function)?;
+        let wrong = all_calls(&mut host, calls, function);
         let called = host.planned_calls(function);
         if let Some(why) = wrong.or_else(|| afterwards(&mut host)) {
             let place = nth.map_or("every call".to_owned(), |nth| format!("call {nth}"));
@@ -129,24 +131,41 @@ fn endure(
     Ok(Outcome::Endured)
 }
 
-fn all_calls(host: &mut Host, file: &File, function: &str) -> Result<Option<String>, Error> {
+/// A call of a file.
+struct Sent {
+    request: Request,
+    reply: Reply,
+    /// What a store answers.
+    store: Option<Reply>,
+}
+
+/// The calls of a file whose bodies are not too long.
+fn sendable(file: &File) -> Result<Vec<Sent>, Error> {
+    let mut calls = Vec::new();
     for call in file.cases.iter().flat_map(|case| &case.calls) {
         let (request, reply) = (call.request.to_http(), file.reply(&call.reply)?);
-        if request.body.len().max(reply.body.len()) > MAX_BODY_BYTES {
-            continue;
+        if request.body.len().max(reply.body.len()) <= MAX_BODY_BYTES {
+            let store = call.store.as_ref().map(|store| file.reply(store)).transpose()?;
+            calls.push(Sent { request, reply, store });
         }
-        if let Some(store) = &call.store {
-            host.answer_as_store(&file.reply(store)?);
+    }
+    Ok(calls)
+}
+
+fn all_calls(host: &mut Host, calls: &[Sent], function: &str) -> Option<String> {
+    for Sent { request, reply, store } in calls {
+        if let Some(store) = store {
+            host.answer_as_store(store);
         }
-        match host.call(&request, &reply) {
+        match host.call(request, reply) {
             Ok(_) => {}
             Err(Error::Length(_)) if LENGTHS_DEPEND_ON.contains(&function) => host.forget_streams(),
             Err(Error::Timeout(_)) if RELEASE_DEPENDS_ON.contains(&function) => host.forget_streams(),
-            Err(error) => return Ok(Some(format!("{} {}: {error}", request.method, request.path))),
+            Err(error) => return Some(format!("{} {}: {error}", request.method, request.path)),
         }
     }
     // What waits for a tick is done with the fault, too.
-    Ok(host.pass(TICK).err().map(|error| format!("a tick: {error}")))
+    host.pass(TICK).err().map(|error| format!("a tick: {error}"))
 }
 
 /// An Anthropic call, since nothing of it is changed in passing.
