@@ -1,15 +1,15 @@
-//! All test binaries of cargo, several at a time. `cargo test` runs one after the other, and most of the longer ones wait:
-//! for Envoy's ticks, for windows of time, for clocks of stores.
+//! All test binaries of cargo and the runs of scenarios, several at a time. `cargo test` runs one after the other, and most of the longer ones
+//! wait: for Envoy's ticks, for windows of time, for clocks of stores.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::report::Counts;
-use crate::run::Job;
+use crate::run::{Job, root};
 use crate::setup::target_dir;
 
 /// How many run at once. Each starts threads, and proxies, of its own.
@@ -17,22 +17,43 @@ const AT_ONCE: usize = 4;
 
 /// One program with tests in it.
 #[derive(Debug, PartialEq, Eq)]
-struct Binary {
+pub struct Binary {
     /// The folder of its package, where cargo runs it.
     folder: PathBuf,
     /// What people call it: its source file from the project's root on.
     name: String,
     program: PathBuf,
+    args: Vec<String>,
+    /// Besides the tools, or instead of one.
+    env: Vec<(&'static str, PathBuf)>,
 }
 
-/// Builds all tests of the default members and runs them with these variables.
+impl Binary {
+    /// A run of the scenarios, of a plugin and perhaps in a proxy. The runner is built with the tests.
+    pub fn scenarios(name: &str, args: &[&str], env: &[(&'static str, &Path)]) -> Self {
+        Self {
+            folder: root(),
+            name: name.to_owned(),
+            program: target_dir().join("debug/scenarios"),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: env.iter().map(|(name, path)| (*name, path.to_path_buf())).collect(),
+        }
+    }
+}
+
+/// Builds all tests of the default members and runs them and these scenarios with these variables.
 ///
 /// # Errors
 ///
 /// Where something does not compile, or which binaries failed.
-pub fn run(tools: &[(&'static str, PathBuf)], counts: &mut Counts) -> Result<(), String> {
+pub fn run(
+    tools: &[(&'static str, PathBuf)],
+    scenarios: Vec<Binary>,
+    counts: &mut Counts,
+) -> Result<(), String> {
     let last = Times::read();
     let mut binaries = build()?;
+    binaries.extend(scenarios);
     binaries.sort_by_key(|binary| Reverse(last.of(&binary.name)));
     println!("{} programs, {AT_ONCE} at a time", binaries.len());
     let waiting = Mutex::new(binaries.into_iter());
@@ -76,8 +97,8 @@ fn next(waiting: &Mutex<std::vec::IntoIter<Binary>>) -> Option<Binary> {
 
 /// With what tests print: those that lack a tool or a folder say so.
 fn job(binary: &Binary, tools: &[(&'static str, PathBuf)]) -> Job {
-    let job = Job::new(&binary.program).within(&binary.folder).arg("--show-output");
-    tools.iter().fold(job, |job, (name, path)| job.env(name, path))
+    let job = Job::new(&binary.program).within(&binary.folder).args(&binary.args);
+    tools.iter().chain(&binary.env).fold(job, |job, (name, path)| job.env(name, path))
 }
 
 fn counted(said: &str) -> Counts {
@@ -88,11 +109,16 @@ fn counted(said: &str) -> Counts {
 
 /// What of a binary's output is shown: all where it failed, else why tests were skipped.
 fn told(said: &str, ok: bool) -> impl Iterator<Item = &str> {
-    said.lines().filter(move |line| !ok || SAID_BY_TESTS.iter().any(|start| line.starts_with(start)))
+    let says_why = |line: &str| {
+        SAID_BY_TESTS.iter().any(|start| line.starts_with(start)) || line.contains(SAID_BY_SCENARIOS)
+    };
+    said.lines().filter(move |line| !ok || says_why(line))
 }
 
 /// How lines begin that tell what was not tested.
 const SAID_BY_TESTS: [&str; 2] = ["skipped: ", "not validated: "];
+/// The same in the runner of scenarios: a file's name stands before it, and why behind.
+const SAID_BY_SCENARIOS: &str = ": not on ";
 
 fn build() -> Result<Vec<Binary>, String> {
     let job = Job::cargo(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
@@ -124,8 +150,8 @@ impl Times {
 
     /// What is not known takes long where it drives Envoy or a browser.
     fn of(&self, name: &str) -> Duration {
-        let drives =
-            ["test-harness/tests", "reports/cli/tests"].iter().any(|folder| name.starts_with(folder));
+        let long = ["test-harness/tests", "reports/cli/tests", SCENARIOS];
+        let drives = long.iter().any(|start| name.starts_with(start));
         let guess = if drives { Duration::MAX } else { Duration::ZERO };
         self.0.get(name).copied().unwrap_or(guess)
     }
@@ -137,6 +163,9 @@ impl Times {
     }
 }
 
+/// How the names of such runs begin.
+const SCENARIOS: &str = "scenarios";
+
 /// The test binary that a line of cargo's tells of.
 fn artifact(line: &str) -> Option<Binary> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -145,8 +174,9 @@ fn artifact(line: &str) -> Option<Binary> {
     }
     let folder = PathBuf::from(message["manifest_path"].as_str()?).parent()?.to_path_buf();
     let source = PathBuf::from(message["target"]["src_path"].as_str()?);
-    let name = source.strip_prefix(crate::run::root()).unwrap_or(&source).display().to_string();
-    Some(Binary { folder, name, program: message["executable"].as_str()?.into() })
+    let name = source.strip_prefix(root()).unwrap_or(&source).display().to_string();
+    let (program, args) = (message["executable"].as_str()?.into(), vec!["--show-output".to_owned()]);
+    Some(Binary { folder, name, program, args, env: Vec::new() })
 }
 
 #[cfg(test)]
@@ -155,7 +185,7 @@ mod tests {
 
     #[test]
     fn only_programs_with_tests_are_run() {
-        let root = crate::run::root();
+        let root = root();
         let line = |test: bool, executable: &str| {
             let manifest = root.join("wire/Cargo.toml");
             let source = root.join("wire/tests/long.rs");
@@ -167,6 +197,8 @@ mod tests {
             folder: root.join("wire"),
             name: "wire/tests/long.rs".to_owned(),
             program: "/x/long-1".into(),
+            args: vec!["--show-output".to_owned()],
+            env: Vec::new(),
         };
         assert_eq!(artifact(&line(true, r#""/x/long-1""#)), Some(binary));
         assert_eq!(artifact(&line(false, r#""/x/long-1""#)), None);
@@ -198,5 +230,7 @@ mod tests {
         let said = "running 1 test\nskipped: ENVOY is not set\nok";
         assert_eq!(told(said, true).collect::<Vec<_>>(), ["skipped: ENVOY is not set"]);
         assert_eq!(told(said, false).count(), 3);
+        let said = "waste: a call ... ok, 7 ms\nmoves: not on host: it has one route";
+        assert_eq!(told(said, true).collect::<Vec<_>>(), ["moves: not on host: it has one route"]);
     }
 }

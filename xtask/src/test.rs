@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::binaries;
+use crate::binaries::{self, Binary};
 use crate::report::{Counts, Ran, Report};
 use crate::run::{Job, root};
 use crate::setup::{self, ENVOY_VERSION, OLDEST_ENVOY_VERSION, WASM_TARGET};
@@ -30,13 +30,14 @@ pub fn run(args: &[String]) -> Result<(), String> {
     tools.extend(wasm.clone().map(|path| ("TOLLGATE_WASM", path)));
     tools.extend(envoy.clone().map(|path| ("ENVOY", path)));
     tools.extend(estimate.clone().map(|path| ("TOLLGATE_ESTIMATE_WASM", path)));
-    unit_tests(&mut report, &tools);
+    let (envoy, oldest) = (envoy.as_deref(), oldest.as_deref());
+    let scenarios = scenarios(wasm.as_deref(), estimate.as_deref(), envoy, oldest);
+    report.step("unit, property, golden and Envoy tests, and scenarios", |counts| {
+        binaries::run(&tools, scenarios, counts)
+    });
     benches(&mut report);
-    if let Some(wasm) = estimate {
-        with_vocabulary(&mut report, &wasm, envoy.as_deref());
-    }
     if let Some(wasm) = &wasm {
-        scenarios(&mut report, wasm, envoy.as_deref(), oldest.as_deref());
+        configurations_of(&mut report, wasm, envoy, oldest);
     }
     report.end()
 }
@@ -66,12 +67,6 @@ fn builds(report: &mut Report) -> Built {
         estimate: report.ran("build tollgate-estimate.wasm", estimate),
         trap: report.ran("build the plugin that traps when asked to", trap),
     }
-}
-
-/// All tests of cargo, some of which drive the plugin in Envoy where both are there. Builds the scenario runner
-/// too, with the features of the whole workspace, so that nothing is built twice.
-fn unit_tests(report: &mut Report, tools: &Tools) {
-    report.step("unit, property, golden and Envoy tests", |counts| binaries::run(tools, counts));
 }
 
 /// Programs and folders that tests need, by the variable of the environment that names them. A test that lacks one says so.
@@ -162,18 +157,6 @@ pub fn budgets_at_full_size(wasm: &Path, envoy: &Path) -> Result<(), String> {
     report.end()
 }
 
-/// The plugin that has vocabularies in it: its own scenarios.
-fn with_vocabulary(report: &mut Report, wasm: &Path, envoy: Option<&Path>) {
-    let Some(envoy) = envoy else { return };
-    report.step("scenarios of tollgate-estimate.wasm", |counts| {
-        Job::new(setup::target_dir().join("debug/scenarios"))
-            .args(["--engine", "envoy", "--folder", "with_vocabulary"])
-            .env("TOLLGATE_WASM", wasm)
-            .env("ENVOY", envoy)
-            .watch(|line| counts.add_line(line))
-    });
-}
-
 /// The benches, which are no default member: that they compile, that their own tests pass, and that each benchmark runs once.
 fn benches(report: &mut Report) {
     let package = ["--quiet", "--package", "tollgate-benches"];
@@ -210,36 +193,42 @@ fn sources(report: &mut Report) {
     });
 }
 
-fn scenarios(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Option<&Path>) {
-    let runner = || Job::new(setup::target_dir().join("debug/scenarios")).env("TOLLGATE_WASM", wasm);
+/// The runs of scenarios: in the wasm host and in Envoy, and those of the plugin that has vocabularies in it. The runner is built with the
+/// tests, with the features of the whole workspace, so that nothing is built twice.
+fn scenarios(
+    wasm: Option<&Path>,
+    estimate: Option<&Path>,
+    envoy: Option<&Path>,
+    oldest: Option<&Path>,
+) -> Vec<Binary> {
+    let mut runs = Vec::new();
+    let mut add = |name: &str, args: &[&str], plugin: Option<&Path>, proxy: Option<&Path>| {
+        let given = plugin.map(|plugin| ("TOLLGATE_WASM", plugin)).into_iter();
+        let given: Vec<_> = given.chain(proxy.map(|proxy| ("ENVOY", proxy))).collect();
+        runs.extend((plugin.is_some()).then(|| Binary::scenarios(name, args, &given)));
+    };
+    add("scenarios, wasm host", &["--engine", "host"], wasm, None);
+    add("scenarios, wasm host: what calls cost", &["--engine", "costs"], wasm, None);
+    add("scenarios, wasm host whose calls fail", &["--engine", "faults"], wasm, None);
+    if envoy.is_some() {
+        add(&format!("scenarios, Envoy {ENVOY_VERSION}"), &["--engine", "envoy"], wasm, envoy);
+        let folder = ["--engine", "envoy", "--folder", "with_vocabulary"];
+        add("scenarios of tollgate-estimate.wasm", &folder, estimate, envoy);
+    }
+    if oldest.is_some() {
+        let quickstart = ["--engine", "envoy", "quickstart"];
+        add(&format!("scenarios, quickstart, Envoy {OLDEST_ENVOY_VERSION}"), &quickstart, wasm, oldest);
+    }
+    runs
+}
+
+fn configurations_of(report: &mut Report, wasm: &Path, envoy: Option<&Path>, oldest: Option<&Path>) {
     for (version, envoy) in [(ENVOY_VERSION, envoy), (OLDEST_ENVOY_VERSION, oldest)] {
         if let Some(envoy) = envoy {
             report.step(&format!("configurations as they stand, Envoy {version}"), |counts| {
                 configurations(version, envoy, wasm, counts)
             });
         }
-    }
-    report.step("scenarios, wasm host", |counts| {
-        runner().args(["--engine", "host"]).watch(|line| counts.add_line(line))
-    });
-    report.step("what calls cost, wasm host", |counts| {
-        runner().args(["--engine", "costs"]).watch(|line| counts.add_line(line))
-    });
-    report.step("scenarios, wasm host whose calls fail", |counts| {
-        runner().args(["--engine", "faults"]).watch(|line| counts.add_line(line))
-    });
-    if let Some(envoy) = envoy {
-        report.step(&format!("scenarios, Envoy {ENVOY_VERSION}"), |counts| {
-            runner().args(["--engine", "envoy"]).env("ENVOY", envoy).watch(|line| counts.add_line(line))
-        });
-    }
-    if let Some(envoy) = oldest {
-        report.step(&format!("quickstart, Envoy {OLDEST_ENVOY_VERSION}"), |counts| {
-            runner()
-                .args(["--engine", "envoy", "quickstart"])
-                .env("ENVOY", envoy)
-                .watch(|line| counts.add_line(line))
-        });
     }
 }
 
