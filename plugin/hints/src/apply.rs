@@ -8,26 +8,26 @@ use crate::profile::Profile;
 
 const SECTION: &str = "metadata.code.branch_hint";
 
-/// The module with the hints in it, in place of those that it has, and how many there are.
+/// The module with the hints in it, in place of those that it has.
 ///
 /// # Errors
 /// Where the module cannot be read.
-pub fn hinted(module: &[u8], profile: &Profile) -> Result<(Vec<u8>, usize), BinaryReaderError> {
+pub fn hinted(module: &[u8], profile: &Profile) -> Result<Vec<u8>, BinaryReaderError> {
     let (plain, code) = without_hints(module)?;
-    let (mut section, mut count) = (BranchHints::new(), 0);
+    let (mut section, mut any) = (BranchHints::new(), false);
     for function in &functions(&plain)? {
         let hints = hints(function, profile);
-        count += hints.len();
         if !hints.is_empty() {
+            any = true;
             section.function_hints(function.index, hints);
         }
     }
     let mut hinted = plain.get(..code).unwrap_or_default().to_vec();
-    if count > 0 {
+    if any {
         section.append_to(&mut hinted);
     }
     hinted.extend_from_slice(plain.get(code..).unwrap_or_default());
-    Ok((hinted, count))
+    Ok(hinted)
 }
 
 fn hints(function: &Function, profile: &Profile) -> Vec<BranchHint> {
@@ -83,8 +83,7 @@ mod tests {
     fn hints_stand_before_the_code_and_name_the_branches() {
         let plain = module("run", 7);
         let profile = learned(&plain, &[(0, 4), (9, 0)]);
-        let (hinted, count) = hinted(&plain, &profile).expect("a module");
-        assert_eq!(count, 2);
+        let hinted = hinted(&plain, &profile).expect("a module");
         wasmparser::Parser::new(0).parse_all(&hinted).for_each(|payload| drop(payload.expect("valid")));
         // One function, number 1, two hints: at 5 not taken, at 17 taken; each value is one byte long.
         let expected = [1, 1, 2, 5, 1, 0, 17, 1, 1];
@@ -98,8 +97,8 @@ mod tests {
         let plain = module("run", 7);
         let profile = learned(&plain, &[(0, 4), (9, 0)]);
         let once = hinted(&plain, &profile).expect("a module");
-        assert_eq!(hinted(&once.0, &profile).expect("a module"), once);
-        assert_eq!(hinted(&once.0, &Profile::default()).expect("a module"), (plain, 0));
+        assert_eq!(hinted(&once, &profile).expect("a module"), once);
+        assert_eq!(hinted(&once, &Profile::default()).expect("a module"), plain);
     }
 
     #[test]

@@ -68,18 +68,19 @@ fn learn(wasm: &str, counts: &str, profile: &str) -> Result<String, String> {
 /// Puts the hints into the file, in one step, so that nobody loads half of it.
 fn apply(wasm: &str, profile: &str) -> Result<String, String> {
     let (module, profile) = (read(wasm)?, known(profile)?);
-    let (hinted, hints) = apply::hinted(&module, &profile).map_err(|why| format!("`{wasm}`: {why}"))?;
+    let hinted = apply::hinted(&module, &profile).map_err(|why| format!("`{wasm}`: {why}"))?;
     let part = format!("{wasm}.part");
     write(&part, &hinted)?;
     fs::rename(&part, wasm).map_err(|error| format!("`{wasm}`: {error}"))?;
-    Ok(format!("{hints} of {} branch hints are about code that has not changed", profile.hints()))
+    Ok(format!("`{wasm}` has hints"))
 }
 
 fn fits(wasm: &str, profile: &str) -> Result<String, String> {
     let (module, profile) = (read(wasm)?, known(profile)?);
-    let (_, hints) = apply::hinted(&module, &profile).map_err(|why| format!("`{wasm}`: {why}"))?;
-    let said = format!("{hints} of {} branch hints are about code that has not changed", profile.hints());
-    match hints * 100 >= profile.hints() * FITS_PERCENT {
+    let functions = functions::functions(&module).map_err(|why| format!("`{wasm}`: {why}"))?;
+    let (left, all) = (profile.hints_about(&functions), profile.hints());
+    let said = format!("{left} of {all} branch hints are about code that has not changed");
+    match left * 100 >= all * FITS_PERCENT {
         true => Ok(said),
         false => Err(format!("{said}, {FITS_PERCENT} % are wanted; `cargo xtask hints` learns anew")),
     }

@@ -1,6 +1,6 @@
 //! What usual calls do at branches, as a file that can be read and compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::functions::Function;
@@ -21,6 +21,12 @@ pub struct Profile(BTreeMap<u64, Known>);
 struct Known {
     name: String,
     ways: Vec<Option<bool>>,
+}
+
+impl Known {
+    fn hints(&self) -> usize {
+        self.ways.iter().flatten().count()
+    }
 }
 
 impl Profile {
@@ -55,9 +61,16 @@ impl Profile {
         (known.ways.len() <= function.branches.len()).then_some(&known.ways)
     }
 
+    /// How many of its hints are about functions that are there as they were.
+    pub fn hints_about(&self, functions: &[Function]) -> usize {
+        let there: BTreeSet<u64> = functions.iter().map(|function| function.fingerprint).collect();
+        let known = self.0.iter().filter(|(fingerprint, _)| there.contains(fingerprint));
+        known.map(|(_, known)| known.hints()).sum()
+    }
+
     /// How many branches are one-sided.
     pub fn hints(&self) -> usize {
-        self.0.values().map(|known| known.ways.iter().flatten().count()).sum()
+        self.0.values().map(Known::hints).sum()
     }
 
     /// The file's text, functions by their names.
@@ -158,6 +171,8 @@ mod tests {
         let functions = [function(1, 1), function(1, 1)];
         let profile = Profile::learn(&functions, &[(3, 0), (0, 1)]).expect("as many");
         assert_eq!(profile.hints(), 0);
+        let profile = Profile::learn(&functions, &[(3, 0), (1, 0)]).expect("as many");
+        assert_eq!((profile.hints(), profile.hints_about(&functions), profile.hints_about(&[])), (1, 1, 0));
     }
 
     #[test]
