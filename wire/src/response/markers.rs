@@ -15,7 +15,8 @@ const LETTERS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Markers {
     wants: Wants,
-    keys: Vec<Key>,
+    /// By the letter that they begin with, in the order of `letters`.
+    keys: [Vec<Key>; LETTERS],
     letters: Letters,
 }
 
@@ -41,7 +42,7 @@ enum Letters {
 
 impl Markers {
     pub(super) fn new(wants: &Wants) -> Self {
-        let mut found = Self { wants: wants.clone(), keys: Vec::with_capacity(8), letters: Letters::None };
+        let (mut found, mut letters) = (Vec::with_capacity(8), Letters::None);
         for (want, wanted) in wants.iter().enumerate().filter(|(_, wanted)| wanted.role.is_decisive()) {
             let Some((segment, key)) = wanted.path.keys().enumerate().filter(|(_, key)| *key != "*").last()
             else {
@@ -49,12 +50,16 @@ impl Markers {
             };
             // Behind an empty key's quote stands the next one.
             let letter = key.bytes().next().unwrap_or(b'"');
-            found.letters = found.letters.with(letter);
-            if !found.keys.iter().any(|known| found.text(known) == Some(key)) {
-                found.keys.push(Key { beginning: Beginning::of(key), length: key.len(), want, segment });
+            letters = letters.with(letter);
+            if !found.iter().any(|(known, _, _)| *known == key) {
+                let place = Key { beginning: Beginning::of(key), length: key.len(), want, segment };
+                found.push((key, letter, place));
             }
         }
-        found
+        let keys = letters.each().map(|letter| {
+            found.iter().filter(|(_, first, _)| Some(*first) == letter).map(|(_, _, key)| *key).collect()
+        });
+        Self { wants: wants.clone(), keys, letters }
     }
 
     fn text(&self, key: &Key) -> Option<&str> {
@@ -82,7 +87,7 @@ impl Markers {
             let mut quotes = pairs_of([block(from)?, block(behind)?], b'"', letters) & fresh;
             while let Some(quote) = first(quotes) {
                 let place = behind.saturating_add(quote);
-                if self.tells(text, place) {
+                if self.tells(text, place, letters) {
                     return Some(place);
                 }
                 quotes &= quotes.wrapping_sub(1);
@@ -100,14 +105,16 @@ impl Markers {
         let beginning = |(at, (before, letter)): (usize, (&u8, &u8))| {
             (*before == b'"' && letters.contains(letter)).then(|| at.saturating_add(1))
         };
-        behind_quote.filter_map(beginning).find(|place| self.tells(text, *place))
+        behind_quote.filter_map(beginning).find(|place| self.tells(text, *place, letters))
     }
 
     /// Whether one of the keys stands at `place`, behind its quote, with a value other than null.
-    fn tells(&self, text: &[u8], place: usize) -> bool {
+    fn tells(&self, text: &[u8], place: usize, letters: [u8; LETTERS]) -> bool {
         let here = text.get(place..).unwrap_or_default();
+        let letter = here.first().and_then(|here| letters.iter().position(|letter| letter == here));
+        let keys = letter.and_then(|letter| self.keys.get(letter)).map_or(&[][..], Vec::as_slice);
         let beginning = here.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-        self.keys.iter().any(|key| {
+        keys.iter().any(|key| {
             let maybe = beginning.is_none_or(|beginning| key.beginning.fits(beginning));
             // Nearly every event has some of the keys with null. Whatever else stands there then, it is not this key with a value.
             let value = here.get(key.length..).and_then(<[u8]>::first_chunk);
@@ -141,6 +148,17 @@ impl Beginning {
 }
 
 impl Letters {
+    /// Each of them; one that stands there several times is told the first time alone.
+    fn each(self) -> [Option<u8>; LETTERS] {
+        let Self::These(letters) = self else { return [None; LETTERS] };
+        let mut told = letters.map(Some);
+        let repeated = |at: usize, letter: u8| letters.iter().take(at).any(|before| *before == letter);
+        for (at, place) in told.iter_mut().enumerate() {
+            *place = place.filter(|letter| !repeated(at, *letter));
+        }
+        told
+    }
+
     fn with(self, letter: u8) -> Self {
         let Self::These(mut letters) = self else {
             return if self == Self::None { Self::These([letter; LETTERS]) } else { self };
