@@ -15,7 +15,7 @@ use crate::settle::{AnsweredBy, Finish};
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
-use tollgate_policy::{GuardRule, Seen, SharedStore, Size, Tags, Verdict, Verdicts, Watch};
+use tollgate_policy::{GuardRule, Sample, Seen, SharedStore, Tags, Verdict, Verdicts, Watch};
 use tollgate_record::{Record, Timestamp};
 
 /// The guards of a configuration, and what this worker knows to depart from its past.
@@ -49,7 +49,7 @@ pub struct Guarded {
     /// The number under which the key's past is kept.
     pub number: u64,
     /// What it showed; `None` if that is not known.
-    pub sample: Option<Size>,
+    pub sample: Option<Sample>,
 }
 
 impl Guards {
@@ -124,7 +124,7 @@ impl Guards {
 
 impl Guarded {
     /// What a guard saw of a call of a key.
-    fn new(guard: usize, key: &str, sample: Option<Size>) -> Self {
+    fn new(guard: usize, key: &str, sample: Option<Sample>) -> Self {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         Self { guard, key: key.into(), number: hasher.finish(), sample }

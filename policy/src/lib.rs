@@ -23,8 +23,8 @@ mod window;
 
 pub use config::{ConfigError, Money, Object, OneOrMany, Problem};
 pub use guard::{
-    Episode, Gauge, GuardRule, Judge, Past, PastId, PastPage, Pasts, Seen, Size, Verdict, Verdicts, Watch,
-    compile_guards,
+    Episode, Gauge, GuardRule, Judge, Past, PastId, PastPage, Pasts, Sample, Seen, Size, Verdict, Verdicts,
+    Watch, compile_guards,
 };
 pub use ledger::{
     Admission, Amount, Answer, Change, Entry, GiveBack, InHand, KeyBudget, Lease, LedgerError, Listed,

@@ -154,6 +154,9 @@ fn text(rules: &Rules, judged: &Judged<'_>) -> String {
         (_, Watch::SpendRate) => {
             format!("is over {factor} times what is usual, {usual} USD a minute, by {value} USD so far")
         }
+        (_, Watch::SteadyGrowth) => format!(
+            "is that of a loop: answers of one length, and inputs that grow by the same number of tokens; usually {usual} {unit} of calls have it"
+        ),
         _ => format!("is over {factor} times what is usual, {usual} {unit}; {value} on average today"),
     };
     format!("guard {}: {name} of {whose} {what}", rule.name)

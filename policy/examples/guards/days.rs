@@ -130,7 +130,7 @@ mod tests {
         let sums = Kind::ALL.map(|kind| {
             let key = Key::draw(&mut Dice::new(9, 0), 1000.0);
             let dice = Dice::new(9, kind as u64 + 2);
-            let incident = Incident::draw(kind, DAY_S, &key, 0.5, dice);
+            let incident = Incident::draw(kind, DAY_S, &key, (0.5, 0.0), dice);
             let mut days = Days::new(key, 9, 1, Some(incident));
             sum_of(&[days.next_day(), days.next_day()].concat())
         });

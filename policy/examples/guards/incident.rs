@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use crate::key::{Call, Key, STEPS};
-use crate::repeats::Circle;
+use crate::repeats::{Circle, Lengths};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +55,7 @@ struct Loop {
     output: f64,
     turns: u32,
     circle: Circle,
+    lengths: Lengths,
 }
 
 /// Agents' contexts are cut at this length.
@@ -64,8 +65,15 @@ const FAILING: f64 = 0.8;
 const BILLED: f64 = 0.5;
 
 impl Incident {
-    /// Draws one. Of agents that loop, a share of `verbatim` says the same again and again.
-    pub fn draw(kind: Kind, starts_s: u32, key: &Key, verbatim: f64, mut dice: Dice) -> Self {
+    /// Draws one. Of agents that loop, a share of `verbatim` says the same again and again, and a share of `varied` does not write as much
+    /// at each step as at the others.
+    pub fn draw(
+        kind: Kind,
+        starts_s: u32,
+        key: &Key,
+        (verbatim, varied): (f64, f64),
+        mut dice: Dice,
+    ) -> Self {
         let mut circles = Dice::new(dice.clone().bits(), 0x6369_7263_6c65);
         let strength = match kind {
             Kind::KeyLeak => dice.scale(20.0, 300.0),
@@ -81,6 +89,7 @@ impl Incident {
                 grows: dice.scale(300.0, 2_000.0),
                 output: dice.between(100.0, 400.0),
                 turns: 0,
+                lengths: Lengths::draw(&circles, varied),
                 circle: Circle::draw(&mut circles, verbatim),
             })
             .collect();
@@ -144,7 +153,8 @@ impl Incident {
     fn run_in_circles(&mut self, key: &Key, until: u32, calls: &mut Vec<Call>) {
         for agent in &mut self.loops {
             while agent.next_s < f64::from(until) {
-                let (input, output) = (agent.input as u32, agent.output as u32);
+                let factor = agent.lengths.factor(agent.circle, agent.turns);
+                let (input, output) = (agent.input as u32, (agent.output * factor) as u32);
                 let at_s = agent.next_s as u32;
                 let mut call = Call {
                     at_s,
@@ -160,7 +170,7 @@ impl Incident {
                 call.extra = call.cost;
                 calls.push(call);
                 agent.turns += 1;
-                agent.input = (agent.input + agent.grows).min(LONGEST_CONTEXT);
+                agent.input = (agent.input + agent.grows * factor).min(LONGEST_CONTEXT);
                 agent.next_s += agent.turn_s * self.dice.between(0.7, 1.3);
             }
         }
@@ -185,7 +195,7 @@ mod tests {
     /// What a day of a key costs, and how much of that an incident adds that begins with it.
     fn day(kind: Kind) -> (Vec<Call>, u64, u64) {
         let key = Key { calls_per_day: 5_000.0, ..Key::draw(&mut Dice::new(7, 0), 1000.0) };
-        let incident = Incident::draw(kind, DAY_S, &key, 0.5, Dice::new(7, 2));
+        let incident = Incident::draw(kind, DAY_S, &key, (0.5, 0.0), Dice::new(7, 2));
         let mut days = Days::new(key, 7, 1, Some(incident));
         assert!(days.next_day().iter().all(|call| call.extra == 0), "{kind:?} begins too early");
         let calls = days.next_day();

@@ -28,13 +28,14 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tollgate_policy::GuardRule;
 
-const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--verbatim P] [--threads N]\n\
+const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--verbatim P] [--varied P] [--threads N]\n\
     --seeds N      so many gateways, each of a seed drawn now (20)\n\
     --seed S       the gateway of this seed only, to repeat a run; may be said again\n\
     --keys N       so many keys each, without incidents, from 200 calls a day on (300)\n\
     --busy-keys N  so many keys each, without incidents, from 1,000 calls a day on (500)\n\
     --incidents N  so many keys each with one incident (25)\n\
     --verbatim P   so many of 100 agents that loop say the same again and again (50)\n\
+    --varied P     so many of 100 do not write as much at each step of their circle, or ever, as at the others (0)\n\
     --threads N    (2)\n\
     With --keys 0 --busy-keys 0 incidents alone are played; what keys they strike depends on --keys.\n\
     With --incidents 0 only what pages without a reason is.\n";
@@ -47,12 +48,21 @@ pub(crate) struct Options {
     pub(crate) busy_keys: usize,
     pub(crate) incidents: usize,
     pub(crate) verbatim: u64,
+    pub(crate) varied: u64,
     threads: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seeds: Vec::new(), keys: 300, busy_keys: 500, incidents: 25, verbatim: 50, threads: 2 }
+        Self {
+            seeds: Vec::new(),
+            keys: 300,
+            busy_keys: 500,
+            incidents: 25,
+            verbatim: 50,
+            varied: 0,
+            threads: 2,
+        }
     }
 }
 
@@ -98,8 +108,11 @@ fn options(args: &[String]) -> Result<Options, String> {
             "--keys" => options.keys = value as usize,
             "--busy-keys" => options.busy_keys = value as usize,
             "--incidents" => options.incidents = value as usize,
-            "--verbatim" if value > 100 => return Err(format!("`--verbatim {value}` is more than 100")),
+            "--verbatim" | "--varied" if value > 100 => {
+                return Err(format!("`{name} {value}` is more than 100"));
+            }
             "--verbatim" => options.verbatim = value,
+            "--varied" => options.varied = value,
             "--threads" => options.threads = (value as usize).max(1),
             _ => return Err(format!("unknown option `{name}`\n{HELP}")),
         }
@@ -133,11 +146,11 @@ fn play_gateway(seed: u64, options: &Options, guards: &[GuardRule], played: &mut
         let key = Key::draw(&mut dice, SMALLEST);
         played.pages.extend(replay::quiet(key, seed, number, 0, guards));
     }
-    let verbatim = options.verbatim as f64 / 100.0;
+    let agents = (options.verbatim as f64 / 100.0, options.varied as f64 / 100.0);
     for number in 0..options.incidents {
         let key = Key::draw(&mut dice, replay::BUSY);
         let kind = Kind::ALL[number % Kind::ALL.len()];
-        played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, verbatim, guards));
+        played.met.push(replay::struck(key, seed, (1 << 32) + number as u64, kind, agents, guards));
     }
     let mut dice = Dice::new(seed, u64::MAX - 1);
     for number in 0..options.busy_keys as u64 {

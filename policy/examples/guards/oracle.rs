@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn it_is_sure_soon_after_a_prompt_has_doubled_and_not_before() {
         let key = Key { calls_per_day: 5_000.0, ..Key::draw(&mut Dice::new(3, 0), 1000.0) };
-        let incident = Incident::draw(Kind::PromptDoubling, 5 * DAY_S, &key, 0.5, Dice::new(3, 2));
+        let incident = Incident::draw(Kind::PromptDoubling, 5 * DAY_S, &key, (0.5, 0.0), Dice::new(3, 2));
         let mut oracle = Oracle::new(&key, Kind::PromptDoubling);
         let mut days = Days::new(key, 3, 1, Some(incident));
         let sure = |oracle: &mut Oracle, calls: Vec<Call>| calls.iter().position(|call| oracle.is_sure(call));

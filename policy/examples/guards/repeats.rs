@@ -93,9 +93,34 @@ impl Circle {
         Self((dice.unit() < verbatim || verbatim >= 1.0).then_some(steps))
     }
 
+    /// Which of its steps a turn is; each its own if it says something else each time.
+    fn phase(self, turns: u32) -> u64 {
+        self.0.map_or(turns, |steps| turns % steps).into()
+    }
+
     /// How often it has said before what it says after so many turns.
     pub fn said(self, turns: u32) -> u8 {
         self.0.map_or(0, |steps| u8::try_from(turns / steps).unwrap_or(u8::MAX))
+    }
+}
+
+/// How long the turns of an agent in a loop are: all alike, or each step of its circle as it happens to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths(Option<u64>);
+
+/// Of the logarithm of how long a step is.
+const DEVIATION: f64 = 0.3;
+
+impl Lengths {
+    /// Draws them beside the agent's circle: so many of agents have steps that differ.
+    pub fn draw(circles: &Dice, varied: f64) -> Self {
+        let mut dice = Dice::new(circles.clone().bits(), 0x6c65_6e67);
+        Self((dice.unit() < varied || varied >= 1.0).then_some(dice.bits()))
+    }
+
+    /// How many times what is usual is written at a turn.
+    pub fn factor(self, circle: Circle, turns: u32) -> f64 {
+        self.0.map_or(1.0, |own| Dice::new(own, circle.phase(turns)).lognormal(1.0, DEVIATION))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::dice::Dice;
 use crate::incident::{Incident, Kind};
 use crate::key::{Call, DAY_S, Key};
 use crate::oracle::Oracle;
-use tollgate_policy::{Episode, GuardRule, Past, Seen, Size, Watch, compile_guards};
+use tollgate_policy::{Episode, GuardRule, Past, Sample, Seen, Watch, compile_guards};
 use tollgate_pricing::PicoUsd;
 
 /// The guards that are measured, as a configuration has them.
@@ -16,15 +16,21 @@ pub const GUARDS: &str = r#"[
   {"name": "price", "per": [], "watch": "cost_per_token", "factor": 1.25, "for": "1m"},
   {"name": "prompt", "per": [], "watch": "input_tokens", "factor": 1.5, "for": "1m"},
   {"name": "errors", "per": [], "watch": "error_rate", "factor": 4, "for": "1m"},
-  {"name": "repeats", "per": [], "watch": "repeated_share", "factor": 4, "for": "1m"}
+  {"name": "repeats", "per": [], "watch": "repeated_share", "factor": 4, "for": "1m"},
+  {"name": "march", "per": [], "watch": "steady_growth"}
 ]"#;
 
 /// Who notices: the guards together, those that know nothing of what calls say, a fixed limit, a rule on a rate.
-pub const WATCHERS: [&str; 4] =
-    ["guards", "guards without `repeated_share`", "fixed limit", "10-minute rate"];
+pub const WATCHERS: [&str; 5] = [
+    "guards",
+    "guards without `repeated_share`",
+    "guards without `steady_growth`",
+    "fixed limit",
+    "10-minute rate",
+];
 
 /// Of [`WATCHERS`], those that one would have without guards.
-pub const BASELINES: [usize; 2] = [2, 3];
+pub const BASELINES: [usize; 2] = [3, 4];
 
 /// Who pages without a reason is measured on gateways whose keys make 200 calls a day and more, and on such with busy keys alone.
 pub const GATEWAYS: [&str; 2] = ["mixed keys", "busy keys"];
@@ -79,7 +85,7 @@ struct Watchers<'a> {
     pasts: Vec<Past>,
     fixed: FixedLimit,
     rate: RateRule,
-    samples: Vec<Size>,
+    samples: Vec<Sample>,
 }
 
 impl<'a> Watchers<'a> {
@@ -97,8 +103,10 @@ impl<'a> Watchers<'a> {
                 self.samples.extend(second.iter().filter_map(|call| guard.judge.sample(&seen(call))));
                 if past.absorb(&guard.judge, at_s, &self.samples) == Some(Episode::Began) {
                     paged(0, at_s, index);
-                    if guard.judge.watch != Watch::RepeatedShare {
-                        paged(1, at_s, index);
+                    for (watcher, without) in [(1, Watch::RepeatedShare), (2, Watch::SteadyGrowth)] {
+                        if guard.judge.watch != without {
+                            paged(watcher, at_s, index);
+                        }
                     }
                 }
             }
@@ -138,11 +146,11 @@ pub fn quiet(key: Key, seed: u64, number: u64, gateway: usize, guards: &[GuardRu
     pages
 }
 
-/// Plays two weeks, and then an incident until everybody has noticed, or for a day.
-pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, verbatim: f64, guards: &[GuardRule]) -> Met {
+/// Plays two weeks, and then an incident, whose `agents` are as [`Incident::draw`] has them, until everybody has noticed, or for a day.
+pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, agents: (f64, f64), guards: &[GuardRule]) -> Met {
     let mut dice = Dice::new(seed ^ 0x5bd1_e995, number);
     let starts_s = WEEKS_BEFORE * 7 * DAY_S + dice.below(7 * DAY_S as usize) as u32;
-    let incident = Incident::draw(kind, starts_s, &key, verbatim, dice);
+    let incident = Incident::draw(kind, starts_s, &key, agents, dice);
     let mut met = Met {
         kind,
         calls_per_day: key.calls_per_day,

@@ -14,5 +14,5 @@ mod verdicts;
 pub use past::{Episode, Past};
 pub use pasts::{PastId, PastPage, Pasts};
 pub use rule::{Gauge, GuardRule, Judge, Seen, Watch, compile_guards};
-pub use size::Size;
+pub use size::{Sample, Size};
 pub use verdicts::{Verdict, Verdicts};

@@ -6,13 +6,15 @@
 //! calls are all alike. Page (Biometrika 41, 1954) has the statistic, which is the fastest there is for a known change; that the
 //! highest levels of days are a measure of its noise follows from their exponential tail.
 
+mod march;
 mod spend;
 
 use super::Judge;
 use super::level::Level;
 use super::rule::Gauge;
 use super::season::Season;
-use super::size::{Size, expanded};
+use super::size::{Sample, expanded};
+use march::Turns;
 
 /// One key's past under one guard. Levels, means and shares are in 65,536ths: of a call, an octave, or a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub struct Past {
     samples: u32,
     usual_samples: u32,
     season: Option<Season>,
+    turns: Option<Box<Turns>>,
 }
 
 /// What has changed for a key.
@@ -51,6 +54,9 @@ pub enum Episode {
 const LEVELS: usize = 4;
 /// How many words a key has besides its levels and season.
 const OWN_WORDS: usize = 8;
+/// And how many those have that remember more than one level.
+const LONG_WORDS: usize = OWN_WORDS + LEVELS * Level::WORDS + Season::WORDS;
+const _: () = assert!(OWN_WORDS + Level::WORDS + Turns::WORDS <= LONG_WORDS, "turns fit into a long past");
 /// One, in levels and means.
 const ONE: u32 = 65_536;
 /// A day that was learned has so many samples at least; else it goes on.
@@ -87,13 +93,14 @@ impl Past {
             samples: 0,
             usual_samples: 0,
             season,
+            turns: None,
         }
     }
 
     /// How many words it takes.
     pub const fn words(gauge: Gauge) -> usize {
         match gauge {
-            Gauge::Rate => OWN_WORDS + LEVELS * Level::WORDS + Season::WORDS,
+            Gauge::Rate | Gauge::March => LONG_WORDS,
             Gauge::Value | Gauge::Share => OWN_WORDS + Level::WORDS,
         }
     }
@@ -115,9 +122,24 @@ impl Past {
             .iter_mut()
             .zip(pairs)
             .for_each(|(level, words)| *level = Level::read(words.map(u32::from_le_bytes)));
+        let turns = (judge.watch.gauge() == Gauge::March)
+            .then(|| Box::new(Turns::read(rest.get(Level::WORDS..).unwrap_or_default())));
         let rest = rest.get(LEVELS * Level::WORDS..).unwrap_or_default();
         let season = is_rate.then(|| Season::read(rest).unwrap_or_else(|| Season::new(now_s / 3600)));
-        Self { seen_s, fired_s, last_s, day, days, levels, normal, mean, samples, usual_samples, season }
+        Self {
+            seen_s,
+            fired_s,
+            last_s,
+            day,
+            days,
+            levels,
+            normal,
+            mean,
+            samples,
+            usual_samples,
+            season,
+            turns,
+        }
     }
 
     /// Writes it into [`Past::words`] words.
@@ -143,10 +165,13 @@ impl Past {
         if let Some((season, rest)) = self.season.as_ref().zip(rest.get_mut(LEVELS * Level::WORDS..)) {
             season.write(rest);
         }
+        if let Some((turns, rest)) = self.turns.as_ref().zip(rest.get_mut(Level::WORDS..)) {
+            turns.write(rest);
+        }
     }
 
     /// Takes in what calls showed that ended by now.
-    pub fn absorb(&mut self, judge: &Judge, now_s: u32, samples: &[Size]) -> Option<Episode> {
+    pub fn absorb(&mut self, judge: &Judge, now_s: u32, samples: &[Sample]) -> Option<Episode> {
         self.turn_day(judge, now_s);
         let expected = self.season.as_ref().and_then(|season| season.expected(now_s / 3600));
         let per_hour = expected.unwrap_or(0).max(self.per_hour_of_day(judge));
@@ -155,6 +180,7 @@ impl Past {
             Gauge::Rate => self.absorb_rate(judge, now_s, per_hour, samples),
             Gauge::Value => self.absorb_values(judge, samples),
             Gauge::Share => self.absorb_shares(judge, samples),
+            Gauge::March => self.absorb_turns(judge, now_s, samples),
         }
         self.samples = self.samples.saturating_add(u32::try_from(samples.len()).unwrap_or(u32::MAX));
         self.seen_s = self.seen_s.max(now_s);
@@ -212,7 +238,9 @@ impl Past {
                 (above, usual.saturating_mul(self.per_hour(judge, now_s).into()) / 60)
             }
             Gauge::Value => (expanded(i64::from(self.mean >> 8), 0), usual),
-            Gauge::Share => (scaled(self.mean, 100, ONE).into(), scaled(self.normal, 100, ONE).into()),
+            Gauge::Share | Gauge::March => {
+                (scaled(self.mean, 100, ONE).into(), scaled(self.normal, 100, ONE).into())
+            }
         }
     }
 
@@ -223,6 +251,7 @@ impl Past {
             Gauge::Rate => scaled(per_hour, judge.for_s, 3600),
             Gauge::Value => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), judge.drift, ONE),
             Gauge::Share => scaled(scaled(self.usual_samples, judge.for_s, judge.learn_s), self.normal, ONE),
+            Gauge::March => 0,
         };
         let least = lasting.min(16_383).saturating_mul(ONE).max(judge.watch.least());
         let is_small = self.usual_samples < FEW_CALLS;
@@ -234,9 +263,9 @@ impl Past {
     }
 
     #[inline(never)]
-    fn absorb_values(&mut self, judge: &Judge, samples: &[Size]) {
+    fn absorb_values(&mut self, judge: &Judge, samples: &[Sample]) {
         for (index, sample) in samples.iter().enumerate() {
-            let value = u32::from(sample.0) << 8;
+            let value = u32::from(sample.size().0) << 8;
             if self.days == 0 {
                 self.blend(value, index);
                 continue;
@@ -251,7 +280,7 @@ impl Past {
     }
 
     #[inline(never)]
-    fn absorb_shares(&mut self, judge: &Judge, samples: &[Size]) {
+    fn absorb_shares(&mut self, judge: &Judge, samples: &[Sample]) {
         let usual = self.normal.max(ONE / 200);
         let drift = scaled(usual, judge.factor_256, 256).min(ONE / 10 * 9);
         for (index, sample) in samples.iter().enumerate() {

@@ -98,7 +98,7 @@ impl PastId {
 /// The number of a guard, out of a hash of what it is: it says also how long its pasts are.
 pub(super) const fn guard_number(hash: u32, gauge: Gauge) -> u32 {
     match gauge {
-        Gauge::Rate => hash | 1,
+        Gauge::Rate | Gauge::March => hash | 1,
         Gauge::Value | Gauge::Share => hash & !1,
     }
 }

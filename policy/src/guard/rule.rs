@@ -1,7 +1,7 @@
 //! Guards as the user wrote them -> rules that cannot be invalid.
 
 use super::pasts::{PastId, guard_number};
-use super::size::Size;
+use super::size::{Sample, Size};
 use crate::config::ConfigError;
 use crate::dimension::{Dimension, labels, write_values};
 use crate::form::{Form, list, named_once, text, wrong};
@@ -68,6 +68,8 @@ pub enum Watch {
     UntaggedShare,
     /// How many calls say what their workflow has said twice before.
     RepeatedShare,
+    /// Calls that go on by the same step: answers of one length, and inputs that grow by the same number of tokens.
+    SteadyGrowth,
 }
 
 /// How a watched value is measured.
@@ -79,6 +81,8 @@ pub enum Gauge {
     Value,
     /// How many calls have something.
     Share,
+    /// How calls follow upon each other.
+    March,
 }
 
 /// What guards see of a call when it has ended. What is not known is not judged.
@@ -104,7 +108,7 @@ pub struct Seen {
 const ONE: u32 = 65_536;
 
 impl Watch {
-    const WORDS: [(&str, Self); 7] = [
+    const WORDS: [(&str, Self); 8] = [
         ("spend_rate", Self::SpendRate),
         ("cost_per_call", Self::CostPerCall),
         ("cost_per_token", Self::CostPerToken),
@@ -112,6 +116,7 @@ impl Watch {
         ("error_rate", Self::ErrorRate),
         ("untagged_share", Self::UntaggedShare),
         ("repeated_share", Self::RepeatedShare),
+        ("steady_growth", Self::SteadyGrowth),
     ];
 
     /// How it is measured.
@@ -120,6 +125,7 @@ impl Watch {
             Self::SpendRate => Gauge::Rate,
             Self::CostPerCall | Self::CostPerToken | Self::InputTokens => Gauge::Value,
             Self::ErrorRate | Self::UntaggedShare | Self::RepeatedShare => Gauge::Share,
+            Self::SteadyGrowth => Gauge::March,
         }
     }
 
@@ -133,7 +139,7 @@ impl Watch {
         match self {
             Self::SpendRate | Self::CostPerCall | Self::CostPerToken => "usd",
             Self::InputTokens => "tokens",
-            Self::ErrorRate | Self::UntaggedShare | Self::RepeatedShare => "percent",
+            Self::ErrorRate | Self::UntaggedShare | Self::RepeatedShare | Self::SteadyGrowth => "percent",
         }
     }
 
@@ -146,6 +152,7 @@ impl Watch {
             Self::RepeatedShare => 48 * ONE,
             Self::CostPerCall | Self::InputTokens => 6 * ONE + ONE / 2,
             Self::CostPerToken => ONE,
+            Self::SteadyGrowth => ONE + ONE / 2,
         }
     }
 
@@ -160,7 +167,7 @@ impl Watch {
 
     const fn usual_factor(self) -> u64 {
         match self.gauge() {
-            Gauge::Rate | Gauge::Share => 4,
+            Gauge::Rate | Gauge::Share | Gauge::March => 4,
             Gauge::Value => 2,
         }
     }
@@ -284,6 +291,10 @@ impl Judge {
             None => Ok(usual),
         };
         let within = |seconds: i64| u32::try_from(seconds).unwrap_or(u32::MAX);
+        let idle = ["factor", "for"].into_iter().find(|name| form.value(name).is_some());
+        if let Some(name) = idle.filter(|_| watch == Watch::SteadyGrowth) {
+            return Err(ConfigError::new(name, "is nothing that `watch: steady_growth` goes by"));
+        }
         let factor_256 = form.object("factor", factor)?.unwrap_or(watch.usual_factor().saturating_mul(256));
         let floor = form.money("floor_usd_per_minute")?;
         if floor.is_some() && watch != Watch::SpendRate {
@@ -307,10 +318,10 @@ impl Judge {
     }
 
     /// What a call adds to what is watched; `None` if it says nothing about it.
-    pub fn sample(&self, seen: &Seen) -> Option<Size> {
+    pub fn sample(&self, seen: &Seen) -> Option<Sample> {
         let pico = || seen.cost.and_then(|cost| u64::try_from(cost.pico()).ok());
         let one_if = |hit: bool| Size(u16::from(hit));
-        match self.watch {
+        let size = match self.watch {
             Watch::SpendRate => pico().map(Size::of),
             Watch::CostPerCall => pico().filter(|cost| *cost > 0).map(Size::of),
             Watch::CostPerToken => {
@@ -321,7 +332,11 @@ impl Judge {
             Watch::ErrorRate => seen.failed.map(one_if),
             Watch::UntaggedShare => Some(one_if(seen.untagged)),
             Watch::RepeatedShare => seen.repeats.map(one_if),
-        }
+            Watch::SteadyGrowth => {
+                return Sample::of_lengths(seen.input?, seen.output?).filter(|_| seen.failed == Some(false));
+            }
+        };
+        size.map(Sample::from)
     }
 }
 
@@ -390,6 +405,14 @@ mod tests {
                 json!({"name": "a", "watch": "error_rate", "floor_usd_per_minute": "1"}),
                 "guards[0].floor_usd_per_minute: needs `watch: spend_rate`",
             ),
+            (
+                json!({"name": "a", "watch": "steady_growth", "factor": 4}),
+                "guards[0].factor: is nothing that `watch: steady_growth` goes by",
+            ),
+            (
+                json!({"name": "a", "watch": "steady_growth", "for": "1m"}),
+                "guards[0].for: is nothing that `watch: steady_growth` goes by",
+            ),
             (json!({"name": "a", "watch": "spend_rate", "then": "warn"}), "guards[0].then: invalid string"),
             (
                 json!({"name": "a", "watch": "spend_rate", "per": ["taem"]}),
@@ -427,9 +450,16 @@ mod tests {
             ("error_rate", Some(1), None),
             ("untagged_share", Some(1), Some(0)),
             ("repeated_share", Some(1), None),
+            ("steady_growth", None, None),
         ] {
-            assert_eq!(judge(watch).sample(&seen), of_all.map(Size), "{watch}");
-            assert_eq!(judge(watch).sample(&Seen::default()), of_nothing.map(Size), "{watch}");
+            assert_eq!(judge(watch).sample(&seen), of_all.map(Sample), "{watch}");
+            assert_eq!(judge(watch).sample(&Seen::default()), of_nothing.map(Sample), "{watch}");
+        }
+        let answered = Seen { failed: Some(false), ..seen };
+        assert_eq!(judge("steady_growth").sample(&answered), Some(Sample((16 << 12) | 3)));
+        for (input, output) in [(0, 3), (16, 0), (1 << 20, 3), (16, 1 << 12)] {
+            let seen = Seen { input: Some(input), output: Some(output), ..answered };
+            assert_eq!(judge("steady_growth").sample(&seen), None, "{input} {output}");
         }
     }
 }

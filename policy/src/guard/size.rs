@@ -5,6 +5,39 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u16);
 
+/// What a call shows a guard: a size, whether something is so (1) or not (0), or how long the call was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sample(pub u32);
+
+/// Bits of a sample that say how long an answer was.
+const OUTPUT_BITS: u32 = 12;
+
+impl Sample {
+    /// How long a call was, in tokens; `None` of one with more than 4,095 of output or 1,048,575 of input, or with none of either.
+    pub fn of_lengths(input: u64, output: u64) -> Option<Self> {
+        let fits =
+            (1..1 << (u32::BITS - OUTPUT_BITS)).contains(&input) && (1..1 << OUTPUT_BITS).contains(&output);
+        let packed = fits.then_some((input << OUTPUT_BITS) | output);
+        packed.and_then(|packed| u32::try_from(packed).ok()).map(Self)
+    }
+
+    /// Input and output of a call, in tokens.
+    pub(super) const fn lengths(self) -> (u32, u32) {
+        (self.0 >> OUTPUT_BITS, self.0 & ((1 << OUTPUT_BITS) - 1))
+    }
+
+    /// The size that it is.
+    pub(super) fn size(self) -> Size {
+        Size(u16::try_from(self.0).unwrap_or(u16::MAX))
+    }
+}
+
+impl From<Size> for Sample {
+    fn from(size: Size) -> Self {
+        Self(size.0.into())
+    }
+}
+
 impl Size {
     /// Of a value.
     pub fn of(value: u64) -> Self {

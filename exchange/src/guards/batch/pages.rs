@@ -3,7 +3,7 @@
 use super::super::{Guarded, Guards};
 use super::Judged;
 use std::collections::BinaryHeap;
-use tollgate_policy::{Episode, GuardRule, Past, PastPage, Pasts, SharedStore, Size, Verdict};
+use tollgate_policy::{Episode, GuardRule, Past, PastPage, Pasts, Sample, SharedStore, Verdict};
 
 /// What guards saw, by the page and the key, in the order in which it was seen.
 pub(super) struct ByPage<'a> {
@@ -85,7 +85,7 @@ impl<'a> Pages<'a> {
         seen: &ByPage<'a>,
         of_key: &[u64],
         page: &mut PastPage,
-        (samples, judged): (&mut Vec<Size>, &mut Vec<Judged<'a>>),
+        (samples, judged): (&mut Vec<Sample>, &mut Vec<Judged<'a>>),
     ) {
         for (guard, rule) in self.guards.rules.iter().enumerate() {
             samples.clear();

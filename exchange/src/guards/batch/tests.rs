@@ -1,7 +1,7 @@
 use super::*;
 use crate::alerts::Alerts;
 use std::rc::Rc;
-use tollgate_policy::{NoStore, OwnStore, PastPage, Size};
+use tollgate_policy::{NoStore, OwnStore, PastPage, Sample, Size};
 
 const DAY: i64 = 86_400;
 const MONDAY: i64 = 20_000 * DAY;
@@ -20,7 +20,7 @@ fn rules(more: &str) -> Rules {
 }
 
 fn saw(team: &str, pico: u64) -> Guarded {
-    Guarded::new(0, &format!("/{team}"), Some(Size::of(pico)))
+    Guarded::new(0, &format!("/{team}"), Some(Size::of(pico).into()))
 }
 
 /// Two workers that take turns for three days of a call a minute.
@@ -87,7 +87,7 @@ fn usual(more: &str) -> Rules {
 
 /// What four guards saw of a call of a team.
 fn seen(team: u32) -> [Guarded; 4] {
-    [0, 1, 2, 3].map(|guard| Guarded::new(guard, &format!("/team-{team}"), Some(Size(1))))
+    [0, 1, 2, 3].map(|guard| Guarded::new(guard, &format!("/team-{team}"), Some(Sample(1))))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{DOUBT_DAYS_SPEND, LEVELS, ONE, Past, scaled};
 use crate::guard::Judge;
-use crate::guard::size::{Size, expanded};
+use crate::guard::size::{Sample, Size, expanded};
 
 /// How calls add to one of the levels of spend, and what drains from it.
 struct Pace {
@@ -57,9 +57,9 @@ impl Past {
 
     /// Takes in what calls cost, where so many an hour are usual.
     #[inline(never)]
-    pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, per_hour: u32, samples: &[Size]) {
+    pub(super) fn absorb_rate(&mut self, judge: &Judge, now_s: u32, per_hour: u32, samples: &[Sample]) {
         self.drain(judge, now_s, per_hour);
-        for (index, sample) in samples.iter().enumerate() {
+        for (index, sample) in samples.iter().copied().map(Sample::size).enumerate() {
             if self.normal == 0 {
                 (self.normal, self.mean) = (u32::from(sample.0) << 8, ONE);
             }

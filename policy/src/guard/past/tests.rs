@@ -1,5 +1,5 @@
 use super::*;
-use crate::guard::{Watch, compile_guards};
+use crate::guard::{Size, Watch, compile_guards};
 
 const DAY: u32 = 86_400;
 
@@ -19,7 +19,11 @@ fn live(
 ) -> Vec<(u32, Episode)> {
     let calls = days * DAY / every;
     let sample = |value: u64| {
-        if judge.watch.gauge() == Gauge::Share { Size(value as u16) } else { Size::of(value) }
+        if matches!(judge.watch.gauge(), Gauge::Share | Gauge::March) {
+            Sample(value as u32)
+        } else {
+            Size::of(value).into()
+        }
     };
     let one = |past: &mut Past, call: u32| {
         let now_s = from_s + call * every;
@@ -105,10 +109,32 @@ fn a_share_of_calls_that_grows_with_the_overshoot_is_too_many() {
     let mut past = grown_up(&judge, 1_000_000);
     let mut shares = Vec::new();
     for second in 0..120 {
-        past.absorb(&judge, LATER + second, &[Size::of(1_000_000)]);
+        past.absorb(&judge, LATER + second, &[Size::of(1_000_000).into()]);
         shares.push(past.excess(&judge, LATER + second));
     }
     assert!(shares.is_sorted() && shares[0] == 0 && shares[119] > 128, "{shares:?}");
+}
+
+#[test]
+fn a_march_is_told_of_at_its_fourth_call_where_it_is_not_usual() {
+    let judge = judge("steady_growth", "");
+    let call = |input: u32, output: u32| u64::from(input << 12 | output);
+    let any = |number: u32| {
+        let mixed = number.wrapping_mul(2_654_435_761);
+        call(100 + (mixed >> 16) % 5000, 1 + (mixed >> 4) % 300)
+    };
+    let job = |number: u32| call(100 + number % 60 * 70, 40);
+    let agent = |number: u32| call(900 + number * 412, 120);
+    let [mut usual, mut marching] = [&any as &dyn Fn(u32) -> u64, &job].map(|value| {
+        let mut past = Past::new(&judge, 20_000 * DAY);
+        assert_eq!(live(&judge, &mut past, 20_000 * DAY, 10, 20, value), []);
+        past
+    });
+    assert_eq!(live(&judge, &mut marching, LATER, 1, 20, job), [], "a job whose calls always do");
+    let found =
+        live(&judge, &mut usual, LATER, 1, 20, |number| if number < 8 { agent(number) } else { any(number) });
+    let [(60, Episode::Began), (ended, Episode::Ended)] = found.as_slice() else { panic!("{found:?}") };
+    assert!((700..2000).contains(ended), "{found:?}");
 }
 
 #[test]
@@ -125,7 +151,7 @@ fn spend_below_the_floor_is_let_be() {
 
 #[test]
 fn stored_pasts_are_the_same_and_any_words_can_be_read() {
-    for watch in ["spend_rate", "cost_per_call"] {
+    for watch in ["spend_rate", "cost_per_call", "steady_growth"] {
         let judge = judge(watch, "");
         let past = grown_up(&judge, 1_000_000);
         let gauge = judge.watch.gauge();
@@ -136,17 +162,18 @@ fn stored_pasts_are_the_same_and_any_words_can_be_read() {
     }
     assert_eq!(Past::words(Watch::SpendRate.gauge()) * 4 + 8, 248, "bytes a key, its place included");
     assert_eq!(Past::words(Watch::CostPerCall.gauge()) * 4 + 8, 48);
+    assert_eq!(Past::words(Watch::SteadyGrowth.gauge()) * 4 + 8, 248);
 }
 
 proptest::proptest! {
     #[test]
     fn no_words_and_no_samples_break_it(
         words in proptest::collection::vec(proptest::array::uniform4(proptest::num::u8::ANY), 60),
-        samples in proptest::collection::vec(proptest::num::u16::ANY, 0..20),
+        samples in proptest::collection::vec(proptest::num::u32::ANY, 0..20),
         now_s in proptest::num::u32::ANY,
     ) {
-        let samples: Vec<Size> = samples.into_iter().map(Size).collect();
-        for watch in ["spend_rate", "cost_per_call", "cost_per_token", "input_tokens", "error_rate", "untagged_share", "repeated_share"] {
+        let samples: Vec<Sample> = samples.into_iter().map(Sample).collect();
+        for watch in ["spend_rate", "cost_per_call", "cost_per_token", "input_tokens", "error_rate", "untagged_share", "repeated_share", "steady_growth"] {
             let judge = judge(watch, "");
             let mut past = Past::read(&judge, &words, now_s);
             let _any = past.absorb(&judge, now_s, &samples);
