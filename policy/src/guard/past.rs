@@ -65,7 +65,7 @@ const LEARNABLE: u32 = 50;
 const KNOWN_DAYS: u32 = 2;
 /// One day in 2 to this power, in 256ths: that many days have ten thousand keys of some guards in many weeks. Found by how high the
 /// levels of thousands of keys rise in weeks in which nothing happens (`docs/guards.md`).
-const RARE: u32 = 4400;
+const RARE: u32 = 4550;
 /// So much more is needed as long as only few days are known.
 const DOUBT_DAYS: u32 = 2;
 /// The same of spend, whose days are less alike.

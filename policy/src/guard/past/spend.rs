@@ -26,10 +26,10 @@ struct Pace {
 /// as many make it noisy. The others see that there are more calls than usual, in a quarter of an hour or in a minute; and the last,
 /// that these are dear ones.
 const PACES: [Pace; LEVELS] = [
-    Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0, rare: 6500, bursty: 0, least: 48 * ONE },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60, rare: 2100, bursty: 4900, least: 0 },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90, rare: 1900, bursty: 2200, least: 0 },
-    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90, rare: 1800, bursty: 2100, least: 0 },
+    Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0, rare: 7470, bursty: 0, least: 48 * ONE },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60, rare: 3150, bursty: 7350, least: 0 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90, rare: 2850, bursty: 3300, least: 0 },
+    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90, rare: 2700, bursty: 3150, least: 0 },
 ];
 /// Calls that come one by one raise their levels to this on a usual day, and hardly ever to more than twice as much. From one call more
 /// on they come in bursts, whose lengths differ by far more.
