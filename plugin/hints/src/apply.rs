@@ -40,20 +40,13 @@ fn hints(function: &Function, profile: &Profile) -> Vec<BranchHint> {
 
 /// The module without such a section, and where the code begins in it.
 fn without_hints(module: &[u8]) -> Result<(Vec<u8>, usize), BinaryReaderError> {
-    let (mut plain, mut code) = (Vec::with_capacity(module.len()), None);
-    let mut copied = 0;
+    let (mut plain, mut code) = (module.get(..HEAD_BYTES).unwrap_or_default().to_vec(), None);
+    let mut copied = HEAD_BYTES;
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
-        let Some((id, range)) =
-            payload.as_section().filter(|_| !matches!(payload, Payload::CodeSectionEntry(_)))
-        else {
-            continue;
-        };
+        let Some((id, range)) = payload.as_section() else { continue };
         // The range is what the section holds; its number and size stand before that.
-        let section = module.get(copied.max(8)..range.end).unwrap_or_default();
-        if copied == 0 {
-            plain.extend_from_slice(module.get(..8).unwrap_or_default());
-        }
+        let section = module.get(copied..range.end).unwrap_or_default();
         copied = range.end;
         if matches!(&payload, Payload::CustomSection(custom) if custom.name() == SECTION) {
             continue;
@@ -67,6 +60,8 @@ fn without_hints(module: &[u8]) -> Result<(Vec<u8>, usize), BinaryReaderError> {
     Ok((plain, code.unwrap_or(end)))
 }
 
+/// What a module begins with: that it is one, and of which version.
+const HEAD_BYTES: usize = 8;
 /// The number of the section of code.
 const CODE: u8 = 10;
 

@@ -12,7 +12,7 @@ pub struct Function {
     pub index: u32,
     /// As it is in the section of names, without the hash that rustc adds; empty where it has none.
     pub name: String,
-    /// Of its name and its instructions, but not of what these refer to: calls' and constants' numbers change with the rest of the
+    /// Of its name and the first bytes of its instructions, but not of what these refer to: calls' and constants' numbers change with the rest of the
     /// module.
     pub fingerprint: u64,
     /// Where `if` and `br_if` are: bytes from the function's beginning, as the proposal counts them.

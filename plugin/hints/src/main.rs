@@ -14,7 +14,6 @@ mod functions;
 mod profile;
 
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 use profile::Profile;
@@ -99,5 +98,5 @@ fn text(path: &str) -> Result<String, String> {
 }
 
 fn write(path: &str, bytes: &[u8]) -> Result<(), String> {
-    fs::write(Path::new(path), bytes).map_err(|error| format!("`{path}`: {error}"))
+    fs::write(path, bytes).map_err(|error| format!("`{path}`: {error}"))
 }

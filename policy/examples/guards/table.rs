@@ -9,8 +9,6 @@ use tollgate_policy::GuardRule;
 const GATEWAY: f64 = 10_000.0;
 /// So long keys without incidents are played.
 const WEEKS: u32 = 3;
-/// So many pages without a reason a gateway has in a week, by three runs (27 pages of 30,000 busy keys in three weeks). One is wanted.
-const KNOWN_PAGES: f64 = 3.0;
 /// With fewer calls than this before the mark is passed, nobody can tell an incident from chance.
 const ENOUGH_CALLS: usize = 8;
 
@@ -161,18 +159,18 @@ fn poisson(count: usize) -> (f64, f64) {
 }
 
 /// Whether guards do what they are known to do: they catch more in time than either baseline, and nearly nine of ten incidents, and
-/// page less than the rule on a rate and seldom without a reason. Both bounds lie below what is wanted, which `docs/guards.md` says.
+/// page less than the rule on a rate and seldom without a reason. Draws that miss a mark by chance pass; `docs/guards.md` has both.
 pub(crate) fn holds(played: &Played) -> bool {
     let caught = |watcher: usize| played.met.iter().filter(|met| met.is_caught(watcher)).count();
     let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
     let better = BASELINES.into_iter().all(|watcher| caught(0) > caught(watcher));
-    // Draws of 500 differ by 1.4 of a hundred: 89 are caught on average, and a draw of 86 is nothing unusual.
-    let of_hundred = if played.met.len() >= 400 { 85 } else { 75 };
+    // Draws of 500 differ by 1.3 of a hundred: 91.6 are caught on average, and a draw of 88 is nothing unusual.
+    let of_hundred = if played.met.len() >= 400 { 87 } else { 75 };
     let enough = caught(0) * 100 >= played.met.len() * of_hundred;
-    // That there were more than are known has to be told from chance.
+    // That there are more than one has to be told from chance.
     let seldom = (0..GATEWAYS.len()).all(|gateway| {
         let (low, _) = poisson(false_of(played, gateway));
-        low * GATEWAY <= KNOWN_PAGES * f64::from(WEEKS) * played.keys[gateway] as f64
+        low * GATEWAY <= f64::from(WEEKS) * played.keys[gateway] as f64
     });
     better && enough && seldom && pages(0) < pages(BASELINES[1])
 }
