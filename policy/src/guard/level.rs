@@ -42,9 +42,14 @@ impl Level {
         self.now = self.now.saturating_sub(amount);
     }
 
-    /// Notes how high it is, and keeps it from rising so high that it could not come back soon.
+    /// Keeps it from rising so high that it could not come back soon, and notes how high it is.
     pub fn settle(&mut self, most: u32) {
         self.now = self.now.min(most);
+        self.note();
+    }
+
+    /// Notes how high it is.
+    pub fn note(&mut self) {
         self.top = self.top.max(Size::of(self.now.into()));
     }
 

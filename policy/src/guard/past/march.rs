@@ -105,6 +105,10 @@ impl Past {
                     MARCH => ONE,
                     _ => GOES_ON,
                 });
+                // Calls that follow in the same tick may drain it again, and it is what it rose to that is usual.
+                if march >= MARCH {
+                    self.levels[0].note();
+                }
                 let is_over = self.fired_s > 0 && march < MARCH;
                 self.levels[0].drain(if is_over { drift.max(OVER) } else { drift });
             }
