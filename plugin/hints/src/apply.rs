@@ -94,6 +94,22 @@ mod tests {
         let once = hinted(&plain, &profile).expect("a module");
         assert_eq!(hinted(&once, &profile).expect("a module"), once);
         assert_eq!(hinted(&once, &Profile::default()).expect("a module"), plain);
+        let mut late = plain.clone();
+        let empty = wasm_encoder::CustomSection { name: SECTION.into(), data: (&[0]).into() };
+        empty.append_to(&mut late);
+        assert_eq!(hinted(&late, &profile).expect("a module"), once, "engines want them before the code");
+    }
+
+    #[test]
+    fn a_module_that_is_cut_off_breaks_nothing() {
+        let plain = module("run", 7);
+        let profile = learned(&plain, &[(0, 4), (9, 0)]);
+        let whole = hinted(&plain, &profile).expect("a module");
+        for length in 0..whole.len() {
+            // Where it ends between two sections it is a module, of fewer.
+            let cut = hinted(&whole[..length], &profile);
+            assert!(cut.is_err() || length >= HEAD_BYTES, "{length}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use profile::Profile;
 const USAGE: &str = "tollgate-hints count WASM OUT: adds counters of branches, in the memory `branches`\n\
                      tollgate-hints learn WASM COUNTS PROFILE: writes down which branches were one-sided\n\
                      tollgate-hints apply WASM PROFILE: puts what is known of them into the module\n\
-                     tollgate-hints fits WASM PROFILE: an error where too much has changed since it was learned";
+                     tollgate-hints fits WASM PROFILE: an error where the module lacks them, or too much has changed since";
 
 /// So many percent of what was learned must still be about functions that are there.
 const FITS_PERCENT: usize = 90;
@@ -68,7 +68,8 @@ fn learn(wasm: &str, counts: &str, profile: &str) -> Result<String, String> {
 fn apply(wasm: &str, profile: &str) -> Result<String, String> {
     let (module, profile) = (read(wasm)?, known(profile)?);
     let hinted = apply::hinted(&module, &profile).map_err(|why| format!("`{wasm}`: {why}"))?;
-    let part = format!("{wasm}.part");
+    // Two builds at a time each have a part of their own.
+    let part = format!("{wasm}.{}.part", std::process::id());
     write(&part, &hinted)?;
     fs::rename(&part, wasm).map_err(|error| format!("`{wasm}`: {error}"))?;
     Ok(format!("`{wasm}` has hints"))
@@ -76,12 +77,20 @@ fn apply(wasm: &str, profile: &str) -> Result<String, String> {
 
 fn fits(wasm: &str, profile: &str) -> Result<String, String> {
     let (module, profile) = (read(wasm)?, known(profile)?);
-    let functions = functions::functions(&module).map_err(|why| format!("`{wasm}`: {why}"))?;
+    fit(&module, &profile).map_err(|why| format!("`{wasm}`: {why}"))
+}
+
+/// Whether a module has all hints that are known, and enough of them are about code that is there.
+fn fit(module: &[u8], profile: &Profile) -> Result<String, String> {
+    let functions = functions::functions(module).map_err(|error| error.to_string())?;
     let (left, all) = (profile.hints_about(&functions), profile.hints());
     let said = format!("{left} of {all} branch hints are about code that has not changed");
-    match left * 100 >= all * FITS_PERCENT {
+    if all == 0 || left * 100 < all * FITS_PERCENT {
+        return Err(format!("{said}, {FITS_PERCENT} % are wanted; `cargo xtask hints` learns anew"));
+    }
+    match apply::hinted(module, profile).is_ok_and(|hinted| hinted == module) {
         true => Ok(said),
-        false => Err(format!("{said}, {FITS_PERCENT} % are wanted; `cargo xtask hints` learns anew")),
+        false => Err(format!("{said}, but the module lacks them; `cargo xtask build` puts them in")),
     }
 }
 
@@ -99,4 +108,37 @@ fn text(path: &str) -> Result<String, String> {
 
 fn write(path: &str, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|error| format!("`{path}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_fit_where_they_are_in_the_module_and_about_its_code() {
+        let module = functions::tests::module("run", 7);
+        let known = functions::functions(&module).expect("a module");
+        let profile = Profile::learn(&known, &[(0, 4), (9, 0)]).expect("as many");
+        let hinted = apply::hinted(&module, &profile).expect("a module");
+        let other = apply::hinted(&functions::tests::module("other", 7), &profile).expect("a module");
+        for (name, module, profile, expected) in [
+            ("built", &hinted, &profile, Ok("2 of 2 branch hints are about code that has not changed")),
+            (
+                "without its hints",
+                &module,
+                &profile,
+                Err("2 of 2 branch hints are about code that has not changed, but the module lacks them"),
+            ),
+            ("another module", &other, &profile, Err("0 of 2 branch hints are about")),
+            ("nothing learned", &module, &Profile::default(), Err("0 of 0 branch hints are about")),
+            ("cut off", &hinted[..hinted.len() - 1].to_vec(), &profile, Err("unexpected end")),
+        ] {
+            let found = fit(module, profile);
+            match (&found, expected) {
+                (Ok(said), Ok(expected)) => assert_eq!(said, expected, "{name}"),
+                (Err(why), Err(start)) => assert!(why.starts_with(start), "{name}: {why}"),
+                _ => panic!("{name}: {found:?}"),
+            }
+        }
+    }
 }

@@ -34,7 +34,7 @@ impl Profile {
     /// the memory's page, are zeros.
     ///
     /// # Errors
-    /// Where there are fewer counts than branches, or more.
+    /// Where there are fewer counts than branches, or more, or nothing was learned.
     pub fn learn(functions: &[Function], counts: &[Passes]) -> Result<Self, String> {
         let branches = functions.iter().map(|function| function.branches.len()).sum::<usize>();
         if counts.get(branches..).is_none_or(|behind| behind.iter().any(|count| *count != (0, 0))) {
@@ -52,7 +52,12 @@ impl Profile {
         let known = sums.into_iter().map(|(fingerprint, (name, sums))| {
             (fingerprint, Known { name: name.to_owned(), ways: sums.into_iter().map(way).collect() })
         });
-        Ok(Self(known.filter(|(_, known)| known.ways.iter().any(Option::is_some)).collect()))
+        let learned = Self(known.filter(|(_, known)| known.hints() > 0).collect());
+        if learned.0.is_empty() {
+            Err("no branch is one-sided: were any calls made?".to_owned())
+        } else {
+            Ok(learned)
+        }
     }
 
     /// Which way to go at each branch of a function; nothing where it is not known, or known to be another one by now.
@@ -88,16 +93,18 @@ impl Profile {
     /// Reads such a file.
     ///
     /// # Errors
-    /// Names the first line that is not one of ours.
+    /// Names the first line that is not one of ours, or is about a function that had one: two people learned it, and who merged
+    /// them kept both.
     pub fn from_text(text: &str) -> Result<Self, String> {
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.map(|line| known(line).ok_or_else(|| format!("`{line}` is no function's hints"))).collect()
-    }
-}
-
-impl FromIterator<(u64, Known)> for Profile {
-    fn from_iter<I: IntoIterator<Item = (u64, Known)>>(known: I) -> Self {
-        Self(known.into_iter().collect())
+        let mut functions = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (fingerprint, known) =
+                known(line).ok_or_else(|| format!("`{line}` is no function's hints"))?;
+            if functions.insert(fingerprint, known).is_some() {
+                return Err(format!("`{fingerprint:016x}` stands twice"));
+            }
+        }
+        Ok(Self(functions))
     }
 }
 
@@ -169,8 +176,8 @@ mod tests {
     #[test]
     fn copies_of_a_function_are_one() {
         let functions = [function(1, 1), function(1, 1)];
-        let profile = Profile::learn(&functions, &[(3, 0), (0, 1)]).expect("as many");
-        assert_eq!(profile.hints(), 0);
+        let sided = Profile::learn(&functions, &[(3, 0), (0, 1)]);
+        assert_eq!(sided, Err("no branch is one-sided: were any calls made?".to_owned()));
         let profile = Profile::learn(&functions, &[(3, 0), (1, 0)]).expect("as many");
         assert_eq!((profile.hints(), profile.hints_about(&functions), profile.hints_about(&[])), (1, 1, 0));
     }
@@ -181,6 +188,9 @@ mod tests {
             ("zz y f", "`zz y f` is no function's hints"),
             ("12 x f", "`12 x f` is no function's hints"),
             ("12 y", "`12 y` is no function's hints"),
+            ("1 y f\n\n", "`` is no function's hints"),
+            ("1 y f\n<<<<<<< HEAD\n", "`<<<<<<< HEAD` is no function's hints"),
+            ("12 y f\n13 y g\n12 n f", "`0000000000000012` stands twice"),
         ] {
             assert_eq!(Profile::from_text(text), Err(expected.to_owned()));
         }
