@@ -14,6 +14,8 @@ use tollgate_record::Timestamp;
 #[derive(Debug, Default)]
 pub struct GuardBatch {
     seen: Vec<Guarded>,
+    /// How much there was no room for.
+    left_out: u64,
 }
 
 /// A key that has begun to depart from its past, or is back to normal.
@@ -32,7 +34,7 @@ pub struct Departed {
 pub struct Flushed {
     /// What is worth a line in the log.
     pub departed: Vec<Departed>,
-    /// What guards saw that the store would not take.
+    /// What guards saw that the store would not take, or that there was no room for until now.
     pub failures: u64,
     /// Whether other keys depart from their past than before.
     pub changed: bool,
@@ -47,7 +49,7 @@ struct Judged<'a> {
     shown: (u64, u64),
 }
 
-/// So much of what guards saw is kept until the next tick, four times a second; what is past that is not judged.
+/// So much of what guards saw is kept until the next tick, four times a second; what is past that is not judged, and counted as lost.
 const MOST_SEEN: usize = 65_536;
 /// Tries to write the verdicts this often: each failure means that another worker went ahead.
 const ATTEMPTS: usize = 16;
@@ -57,6 +59,8 @@ impl GuardBatch {
     pub fn add(&mut self, guarded: &[Guarded]) {
         if self.seen.len() < MOST_SEEN {
             self.seen.extend_from_slice(guarded);
+        } else {
+            self.left_out = self.left_out.saturating_add(u64::try_from(guarded.len()).unwrap_or(u64::MAX));
         }
     }
 
@@ -64,7 +68,7 @@ impl GuardBatch {
     #[cold]
     #[inline(never)]
     pub fn flush(&mut self, rules: &Rules, store: &dyn SharedStore, now: Timestamp) -> Flushed {
-        let mut flushed = Flushed::default();
+        let mut flushed = Flushed { failures: std::mem::take(&mut self.left_out), ..Flushed::default() };
         let Some(guards) = rules.guards.as_deref() else { return flushed };
         let now_s = seconds(now);
         let seen = std::mem::take(&mut self.seen);

@@ -308,7 +308,7 @@ impl Past {
         let today = judge.day(now_s);
         let passed = today.wrapping_sub(self.day) & 0xffff;
         // What comes late belongs to the day that runs.
-        if passed == 0 || passed > 0x7fff || self.samples < LEARNABLE {
+        if passed == 0 || now_s < self.seen_s || self.samples < LEARNABLE {
             return;
         }
         let samples = self.samples.checked_div(passed).unwrap_or(self.samples);

@@ -123,8 +123,8 @@ impl PastPage {
 
     /// Where a slot begins. What guards know of a key stands mostly in their order.
     fn find(&self, head: u64) -> Option<usize> {
-        let is_next = |rest: &[u8]| rest.first_chunk() == Some(&head.to_le_bytes());
-        if self.bytes.get(self.next..).is_some_and(is_next) {
+        let next = self.bytes.get(self.next..self.next.saturating_add(slot_bytes(head)));
+        if next.is_some_and(|slot| slot.first_chunk() == Some(&head.to_le_bytes())) {
             return Some(self.next);
         }
         self.slots().find(|slot| slot.head == head).map(|slot| slot.at)

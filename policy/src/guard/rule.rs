@@ -28,7 +28,7 @@ pub struct GuardRule {
     /// Whether it acts.
     pub mode: Mode,
     per: Vec<Dimension>,
-    /// Tells its pasts from those of other guards, also after a reload: made of its name and what it watches.
+    /// Tells its pasts from those of other guards, also after a reload: made of its name, what it watches and how long its days are.
     number: u32,
 }
 
@@ -225,11 +225,12 @@ impl GuardRule {
         let needed = || ConfigError::new("watch", format!("is needed: one of {}", words.join(", ")));
         let watch = form.word("watch", &Watch::WORDS)?.ok_or_else(needed)?;
         let then = if form.value("then").is_some() { Then::read(&form)? } else { Then::Alert };
+        let judge = Judge::read(&form, watch)?;
         Ok(Self {
-            number: number(name, watch),
+            number: number(name, &judge),
             name: name.to_owned(),
             when: Selector::compile(&form.selector("when")?, tag_names).map_err(|e| e.within("when"))?,
-            judge: Judge::read(&form, watch)?,
+            judge,
             then,
             mode: form
                 .word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)])?
@@ -277,11 +278,12 @@ impl GuardRule {
     }
 }
 
-/// The number of a guard: what has another name or watches something else begins anew.
-fn number(name: &str, watch: Watch) -> u32 {
+/// The number of a guard: what has another name or watches something else begins anew, and so does what has other days. Pasts count
+/// them from the epoch on: numbers of days and of hours have nothing to do with each other.
+fn number(name: &str, judge: &Judge) -> u32 {
     let mut hasher = DefaultHasher::new();
-    (name, watch.name()).hash(&mut hasher);
-    guard_number(u32::try_from(hasher.finish() >> 32).unwrap_or(0), watch.gauge())
+    (name, judge.watch.name(), judge.learn_s).hash(&mut hasher);
+    guard_number(u32::try_from(hasher.finish() >> 32).unwrap_or(0), judge.watch.gauge())
 }
 
 impl Judge {
@@ -384,6 +386,23 @@ mod tests {
             (384, 32_768, 60, 3600)
         );
         assert_eq!((judges[1].factor_256, judges[1].floor_pico_per_s), (640, 1_000_000_000));
+    }
+
+    #[test]
+    fn a_guard_keeps_its_pasts_unless_they_would_say_something_else() {
+        let past = |guard: &str| {
+            let guard: Value = serde_json::from_str(guard).unwrap();
+            read(json!([guard])).unwrap()[0].past_id(7)
+        };
+        let before = past(r#"{"name":"a","watch":"error_rate"}"#);
+        for (guard, is_kept) in [
+            (r#"{"name":"a","watch":"error_rate","factor":9,"for":"1h","then":"deny","learn":"1d"}"#, true),
+            (r#"{"name":"b","watch":"error_rate"}"#, false),
+            (r#"{"name":"a","watch":"untagged_share"}"#, false),
+            (r#"{"name":"a","watch":"error_rate","learn":"12h"}"#, false),
+        ] {
+            assert_eq!(past(guard) == before, is_kept, "{guard}");
+        }
     }
 
     #[test]

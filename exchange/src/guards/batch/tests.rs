@@ -158,6 +158,18 @@ fn a_store_that_fails_is_counted_and_nothing_waits_for_it() {
 }
 
 #[test]
+fn what_there_is_no_room_for_until_the_next_tick_is_counted() {
+    let (rules, shared, mut batch) = (usual(""), OwnStore::default(), GuardBatch::default());
+    let more = 3;
+    (0..MOST_SEEN / 4 + more).for_each(|_| batch.add(&seen(7)));
+    assert_eq!(batch.flush(&rules, &shared, at(MONDAY)).failures, 4 * more as u64);
+    let kept = u32::try_from(MOST_SEEN / 4).unwrap();
+    assert_eq!(known(&rules, &shared, 7), [kept; 4]);
+    batch.add(&seen(7));
+    assert_eq!(batch.flush(&rules, &shared, at(MONDAY + 1)).failures, 0);
+}
+
+#[test]
 fn numbers_are_shown_with_one_decimal_where_they_have_one() {
     for (value, shown) in [(256, "1"), (384, "1.5"), (1024, "4"), (281, "1.1"), (2_560, "10")] {
         assert_eq!(tenths(value, 256), shown);

@@ -91,6 +91,17 @@ fn a_new_key_is_not_judged_before_two_days_of_it_are_known() {
 }
 
 #[test]
+fn a_key_goes_on_learning_however_long_it_was_quiet_and_a_late_worker_ends_no_day() {
+    let judge = judge("cost_per_call", r#","learn":"1s""#);
+    let call = [Size::of(1_000_000).into(); 50];
+    let mut past = Past::new(&judge, LATER);
+    for (after_s, days) in [(0, 0), (1, 1), (0, 1), (2, 2), (2 + 40_000, 3), (40_003, 4)] {
+        past.absorb(&judge, LATER + after_s, &call);
+        assert_eq!(past.days, days, "after {after_s} s");
+    }
+}
+
+#[test]
 fn a_key_whose_calls_differ_much_needs_more_to_stand_out() {
     let judge = judge("cost_per_call", "");
     let mut past = Past::new(&judge, 20_000 * DAY);

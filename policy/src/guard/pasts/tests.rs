@@ -102,7 +102,8 @@ fn what_guards_knew_that_are_gone_is_forgotten_first_and_bounded() {
 
 #[test]
 fn pages_that_cannot_be_read_are_begun_anew() {
-    for damaged in [vec![1; 7], vec![0; 61], vec![0xff; 300]] {
+    let cut_off = [PastId::new(key(4), COST).head().to_le_bytes().to_vec(), vec![1; 9]].concat();
+    for damaged in [vec![1; 7], vec![0; 61], vec![0xff; 300], cut_off] {
         let store = OwnStore::default();
         assert_eq!(store.swap("tg/1/a%2Fb/pasts/7", &damaged, None), Ok(Swap::Done));
         assert_eq!([count(&store, (4, COST), 1), count(&store, (4, COST), 2)], [1, 2]);
