@@ -24,8 +24,10 @@ use incident::Kind;
 use key::Key;
 use replay::{Met, Page};
 use std::hash::{BuildHasher, RandomState};
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use tollgate_policy::GuardRule;
 
 const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--incidents N] [--verbatim P] [--varied P] [--threads N]\n\
@@ -136,7 +138,9 @@ fn play(options: &Options, guards: &[GuardRule]) -> Played {
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).fold(Played::default(), Played::and)
+        let played =
+            |thread: ScopedJoinHandle<'_, Played>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        threads.into_iter().map(played).fold(Played::default(), Played::and)
     })
 }
 

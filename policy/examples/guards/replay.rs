@@ -159,7 +159,7 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, agents: (f64, f64), 
         soonest: None,
         calls_before: 0,
     };
-    let mut oracle = Oracle::new(&key, kind);
+    let (mut oracle, mut lost_to_oracle) = (Oracle::new(&key, kind), 0);
     let mut days = Days::new(key, seed, number, Some(incident));
     let mut watchers = Watchers::new(guards);
     let mut lost: Vec<(u32, u64)> = Vec::new();
@@ -170,7 +170,7 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, agents: (f64, f64), 
             met.day += calls.iter().map(|call| call.cost).sum::<u64>() as f64 / 7.0;
         }
         if met.soonest.is_none() {
-            met.soonest = soonest(&mut oracle, &calls, starts_s);
+            met.soonest = soonest(&mut oracle, &mut lost_to_oracle, &calls, starts_s);
         }
         lost.extend(calls.iter().filter(|call| call.extra > 0).map(|call| (call.at_s, call.extra)));
         watchers.play(&calls, |watcher, at_s, guard| {
@@ -193,13 +193,12 @@ pub fn struck(key: Key, seed: u64, number: u64, kind: Kind, agents: (f64, f64), 
     met
 }
 
-/// What an incident that began on this day has cost by the end of the second in which an oracle notices it.
-fn soonest(oracle: &mut Oracle, calls: &[Call], starts_s: u32) -> Option<u64> {
-    let mut lost = 0;
+/// What an incident has cost by the end of the second of this day in which an oracle notices it; `lost` is what it had cost before.
+fn soonest(oracle: &mut Oracle, lost: &mut u64, calls: &[Call], starts_s: u32) -> Option<u64> {
     calls.chunk_by(|a, b| a.at_s == b.at_s).find_map(|second| {
-        lost += second.iter().map(|call| call.extra).sum::<u64>();
+        *lost += second.iter().map(|call| call.extra).sum::<u64>();
         let sure = second.iter().filter(|call| oracle.is_sure(call)).count() > 0;
-        (sure && second[0].at_s >= starts_s).then_some(lost)
+        (sure && second[0].at_s >= starts_s).then_some(*lost)
     })
 }
 

@@ -159,20 +159,28 @@ fn poisson(count: usize) -> (f64, f64) {
 }
 
 /// Whether guards do what they are known to do: they catch more in time than either baseline, and nearly nine of ten incidents, and
-/// page less than the rule on a rate and seldom without a reason. Draws that miss a mark by chance pass; `docs/guards.md` has both.
+/// page less than the rule on a rate and seldom without a reason. Draws that miss a mark by chance pass; `docs/guards.md` has both. Of
+/// what was not played nothing is asked.
 pub(crate) fn holds(played: &Played) -> bool {
-    let caught = |watcher: usize| played.met.iter().filter(|met| met.is_caught(watcher)).count();
-    let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
+    (played.met.is_empty() || catches(&played.met)) && (played.keys == [0; 2] || is_seldom_wrong(played))
+}
+
+fn catches(met: &[Met]) -> bool {
+    let caught = |watcher: usize| met.iter().filter(|met| met.is_caught(watcher)).count();
     let better = BASELINES.into_iter().all(|watcher| caught(0) > caught(watcher));
     // Draws of 500 differ by 1.3 of a hundred: 91.6 are caught on average, and a draw of 88 is nothing unusual.
-    let of_hundred = if played.met.len() >= 400 { 87 } else { 75 };
-    let enough = caught(0) * 100 >= played.met.len() * of_hundred;
+    let of_hundred = if met.len() >= 400 { 87 } else { 75 };
+    better && caught(0) * 100 >= met.len() * of_hundred
+}
+
+fn is_seldom_wrong(played: &Played) -> bool {
+    let pages = |watcher: usize| played.pages.iter().filter(|page| page.watcher == watcher).count();
     // That there are more than one has to be told from chance.
     let seldom = (0..GATEWAYS.len()).all(|gateway| {
         let (low, _) = poisson(false_of(played, gateway));
         low * GATEWAY <= f64::from(WEEKS) * played.keys[gateway] as f64
     });
-    better && enough && seldom && pages(0) < pages(BASELINES[1])
+    seldom && (pages(0) == 0 || pages(0) < pages(BASELINES[1]))
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -189,7 +197,49 @@ const _: () = assert!(MARK == 0.02, "the texts above say 2 %");
 
 #[cfg(test)]
 mod tests {
-    use super::poisson;
+    use super::*;
+    use crate::replay::Noticed;
+
+    /// An incident that so many watchers, the first ones, noticed before it had cost a hundredth of a day.
+    fn met(watchers: usize) -> Met {
+        let soon = Noticed { after_s: 1, guard: 0, lost: 1 };
+        let noticed = std::array::from_fn(|watcher| (watcher < watchers).then_some(soon));
+        Met {
+            kind: Kind::KeyLeak,
+            calls_per_day: 1e3,
+            day: 100.0,
+            noticed,
+            soonest: Some(1),
+            calls_before: 9,
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_missed_is_told_and_what_was_not_played_misses_none() {
+        let page = |watcher: usize| Page { week: 0, watcher, guard: 0, gateway: 1 };
+        let [of_guards, of_rate] = [page(0), page(BASELINES[1])];
+        for (name, incidents, pages, keys, expected) in [
+            ("nothing", vec![], vec![], [0, 0], true),
+            ("all caught", vec![1; 8], vec![], [0, 0], true),
+            ("one of four missed", [vec![1; 6], vec![0; 2]].concat(), vec![], [0, 0], true),
+            ("two of five missed", [vec![1; 6], vec![0; 4]].concat(), vec![], [0, 0], false),
+            ("no better than others", vec![WATCHERS.len(); 8], vec![], [0, 0], false),
+            ("quiet keys alone", vec![], vec![of_rate], [300, 500], true),
+            ("nobody pages", vec![], vec![], [300, 500], true),
+            ("fewer pages than the rule has", vec![], vec![of_guards, of_rate, of_rate], [300, 500], true),
+            ("as many", vec![], vec![of_guards, of_rate], [300, 500], false),
+            (
+                "more than once a week for certain",
+                vec![],
+                [[of_guards; 9], [of_rate; 9]].concat(),
+                [0, 10_000],
+                false,
+            ),
+        ] {
+            let met = incidents.into_iter().map(met).collect();
+            assert_eq!(holds(&Played { pages, met, keys }), expected, "{name}");
+        }
+    }
 
     #[test]
     fn a_count_is_known_within_what_chance_allows() {
