@@ -17,7 +17,7 @@ use tollgate_test_harness::scenario::on_envoy::{Given, OnEnvoy};
 use tollgate_test_harness::scenario::run::{Counts, Manner, run_all};
 use tollgate_test_harness::scenario::{Engine, File};
 #[cfg(feature = "host")]
-use tollgate_test_harness::scenario::{endure, load, on_host::Prepared};
+use tollgate_test_harness::scenario::{endure, load_named, on_host::Prepared};
 
 fn main() -> ExitCode {
     match Options::read().and_then(|options| run(&options)) {
@@ -112,9 +112,7 @@ fn once(options: &Options) -> Result<Counts, Error> {
         #[cfg(feature = "host")]
         "faults" => {
             let compiled = Compiled::new(&path("TOLLGATE_WASM")?)?;
-            let mut files = load(&folder)?;
-            files.retain(|(name, _)| name.contains(&options.filter));
-            endure::run_all(&compiled, &files)
+            endure::run_all(&compiled, &load_named(&folder, &options.filter)?)
         }
         #[cfg(feature = "host")]
         "costs" => {

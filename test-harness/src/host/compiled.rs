@@ -26,13 +26,15 @@ impl Compiled {
         let engine = Engine::new(&config).map_err(|error| failed(&error))?;
         let bytes = fs::read(wasm).map_err(|error| failed(&error))?;
         let kept = Kept::of(wasm, &bytes, &engine);
-        // One program makes it while the others wait.
-        let _alone = kept.lock();
-        if let Some(module) = kept.load(&engine) {
+        // One program makes it while the others wait. Where that cannot be had nothing is kept: two could write one file.
+        let alone = kept.lock();
+        if let Some(module) = alone.as_ref().and_then(|_| kept.load(&engine)) {
             return Ok(Self { engine, module });
         }
         let module = Module::new(&engine, &bytes).map_err(|error| failed(&error))?;
-        kept.keep(&module);
+        if alone.is_some() {
+            kept.keep(&module);
+        }
         Ok(Self { engine, module })
     }
 }
@@ -115,6 +117,15 @@ mod tests {
         assert!(kept().len() == 1 && kept() != first, "{first:?}, then {:?}", kept());
         fs::write(folder.path().join(&kept()[0]), "damaged").unwrap();
         assert_eq!(exports("other"), ["other"]);
+
+        let lock = folder.path().join("plugin.wasm.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        assert_eq!(
+            (exports("third"), kept().len()),
+            (vec!["third".to_owned()], 1),
+            "nothing new without a lock"
+        );
     }
 
     /// A module with one function, which does nothing.

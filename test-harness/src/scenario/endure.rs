@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::file::NamedReply;
 use super::on_host::Prepared;
 use super::run::Counts;
 use super::side_by_side::side_by_side;
@@ -135,8 +136,8 @@ fn endure(
 struct Sent {
     request: Request,
     reply: Reply,
-    /// What a store answers.
-    store: Option<Reply>,
+    /// What a store answers, from this call on and after it.
+    stores: [Option<Reply>; 2],
 }
 
 /// The calls of a file whose bodies are not too long.
@@ -145,16 +146,17 @@ fn sendable(file: &File) -> Result<Vec<Sent>, Error> {
     for call in file.cases.iter().flat_map(|case| &case.calls) {
         let (request, reply) = (call.request.to_http(), file.reply(&call.reply)?);
         if request.body.len().max(reply.body.len()) <= MAX_BODY_BYTES {
-            let store = call.store.as_ref().map(|store| file.reply(store)).transpose()?;
-            calls.push(Sent { request, reply, store });
+            let store =
+                |named: &Option<NamedReply>| named.as_ref().map(|named| file.reply(named)).transpose();
+            calls.push(Sent { request, reply, stores: [store(&call.store)?, store(&call.then_store)?] });
         }
     }
     Ok(calls)
 }
 
 fn all_calls(host: &mut Host, calls: &[Sent], function: &str) -> Option<String> {
-    for Sent { request, reply, store } in calls {
-        if let Some(store) = store {
+    for Sent { request, reply, stores: [now, then] } in calls {
+        if let Some(store) = now {
             host.answer_as_store(store);
         }
         match host.call(request, reply) {
@@ -162,6 +164,9 @@ fn all_calls(host: &mut Host, calls: &[Sent], function: &str) -> Option<String> 
             Err(Error::Length(_)) if LENGTHS_DEPEND_ON.contains(&function) => host.forget_streams(),
             Err(Error::Timeout(_)) if RELEASE_DEPENDS_ON.contains(&function) => host.forget_streams(),
             Err(error) => return Some(format!("{} {}: {error}", request.method, request.path)),
+        }
+        if let Some(store) = then {
+            host.answer_as_store(store);
         }
     }
     // What waits for a tick is done with the fault, too.

@@ -120,6 +120,9 @@ pub struct Call {
     pub reply: NamedReply,
     /// What the store answers from here on; at first it refuses nothing.
     pub store: Option<NamedReply>,
+    /// What it answers once the call is over: where what must come of the call depends on what the store answered before, and the
+    /// filter may ask it at any moment.
+    pub then_store: Option<NamedReply>,
     /// What must come of it.
     #[serde(default)]
     pub expect: Expect,
@@ -278,6 +281,18 @@ pub fn load(folder: &Path) -> Result<Vec<(String, File)>, Error> {
     paths.iter().map(|path| load_file(path)).collect()
 }
 
+/// Reads those of a folder whose names contain a text.
+///
+/// # Errors
+/// Where one cannot be read, or there is none: nothing would be run, and all would be well.
+pub fn load_named(folder: &Path, filter: &str) -> Result<Vec<(String, File)>, Error> {
+    let mut files = load(folder)?;
+    files.retain(|(name, _)| name.contains(filter));
+    let none =
+        || Error::File(format!("`{}` has no scenarios whose name contains `{filter}`", folder.display()));
+    if files.is_empty() { Err(none()) } else { Ok(files) }
+}
+
 fn load_file(path: &Path) -> Result<(String, File), Error> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let file = serde_json::from_value(read(path)?);
@@ -292,6 +307,16 @@ mod tests {
     fn header_values_can_hold_any_byte() {
         assert_eq!(unescape(r"a\xff\xFEb"), b"a\xff\xfeb");
         assert_eq!(unescape("plain"), b"plain");
+    }
+
+    #[test]
+    fn a_name_that_no_scenario_has_is_an_error() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        assert!(
+            load_named(&folder, "quick").is_ok_and(|files| files.len() == 1 && files[0].0 == "quickstart")
+        );
+        let error = load_named(&folder, "qiuck").unwrap_err().to_string();
+        assert!(error.ends_with("has no scenarios whose name contains `qiuck`"), "{error}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::http::{Headers, Reply, Request, Response, Seen};
 use crate::stats::Series;
 
 pub use check::field;
-pub use file::{Case, File, load};
+pub use file::{Case, File, load, load_named};
 
 /// Something that runs the filter between a client and an upstream.
 pub trait Engine {

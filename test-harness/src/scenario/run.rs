@@ -10,8 +10,9 @@ use super::{Engine, check};
 use crate::Error;
 use crate::stats::{self, Series};
 
-/// Stats reach a reader with the engine's next flush.
-const FLUSH: Duration = Duration::from_secs(2);
+/// Stats reach a reader with the engine's next flush, and calls a store with the next tick. Only what fails waits for so long, and a
+/// machine that does much else needs it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many cases held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +50,13 @@ pub struct Manner<'a> {
 /// failed. Files that wait longest begin first.
 ///
 /// # Errors
-/// Where a file cannot be read, or a check panicked.
+/// Where a file cannot be read, none has such a name, or a check panicked.
 pub fn run_all(
     folder: &Path,
     manner: Manner,
     start: impl Fn(&File) -> Result<Box<dyn Engine>, Error> + Sync,
 ) -> Result<Counts, Error> {
-    let mut files = super::load(folder)?;
-    files.retain(|(name, _)| name.contains(manner.filter));
+    let mut files = super::load_named(folder, manner.filter)?;
     files.sort_by_key(|(_, file)| std::cmp::Reverse(file.waits()));
     let done = side_by_side(&files, manner.at_once, |(name, file)| {
         let report = run_file(name, file, manner.engine, &start);
@@ -152,12 +152,15 @@ fn run_call(file: &File, call: &Call, engine: &mut dyn Engine) -> Result<Vec<Str
         engine.answer_as_store(&file.reply(store)?);
     }
     let outcome = engine.call(&request, &reply)?;
+    if let Some(store) = &call.then_store {
+        engine.answer_as_store(&file.reply(store)?);
+    }
     Ok(check::differences(&call.expect, &outcome, &request, &reply))
 }
 
 /// The texts that the store has not got, after a while of patience.
 fn not_stored(case: &Case, engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
-    let until = Instant::now() + FLUSH;
+    let until = Instant::now() + PATIENCE;
     let mut got = Vec::new();
     loop {
         got.extend(engine.take_store_calls()?);
@@ -175,7 +178,7 @@ fn not_stored(case: &Case, engine: &mut dyn Engine) -> Result<Vec<String>, Error
 
 /// The series that did not grow as they should, after a while of patience.
 fn grown(case: &Case, before: &[Series], engine: &mut dyn Engine) -> Result<Vec<String>, Error> {
-    let until = Instant::now() + FLUSH;
+    let until = Instant::now() + PATIENCE;
     loop {
         let now = if asks_for_stats(case) { engine.series()? } else { Vec::new() };
         let exact = case.stats.iter().filter_map(|(name, &by)| wrong_growth(name, by, by, before, &now));
