@@ -270,6 +270,13 @@ impl Root {
         self.stats.count_guards(&self.rules, &flushed, &mut ProxyStats);
     }
 
+    /// Brings all that waits for a tick to where it outlives this configuration.
+    pub fn end(&mut self, now: Timestamp) {
+        self.flush_usage();
+        self.flush_guards(now);
+        self.count_calls();
+    }
+
     fn book(&mut self, ops: &[Op], now: Timestamp) {
         let lost = book_from(&SharedData, &mut self.in_hand.borrow_mut(), ops, now.unix_seconds());
         for _ in lost {

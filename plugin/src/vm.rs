@@ -85,7 +85,7 @@ impl Vm {
         }
         let accepted = configured.is_some();
         if let (true, Some(before)) = (accepted, self.roots.get_mut(&root)) {
-            before.count_calls();
+            before.end(host::now());
         }
         self.roots.extend(configured.map(|new| (root, new)));
         accepted
@@ -284,10 +284,8 @@ impl Vm {
         if self.contexts.remove(&context).is_none()
             && let Some(mut root) = self.roots.remove(&context)
         {
-            root.flush_usage();
-            root.flush_guards(host::now());
             root.tidy_hand(GiveBack::All, host::now());
-            root.count_calls();
+            root.end(host::now());
             ProxyStats::tell();
             self.outbox.forget(context);
             self.feeds.forget(context, &self.roots);

@@ -71,12 +71,7 @@ impl Host {
     /// # Errors
     /// Where the plugin traps.
     pub fn configure(&mut self, plugin: &Plugin) -> Result<Reload, Error> {
-        let bytes = match plugin {
-            Plugin::Text(text) => text.clone().into_bytes(),
-            Plugin::Struct(value) => protobuf::encode(value),
-        };
-        let (context, size) = (self.next_context(), bytes.len() as u32);
-        self.world().configuration = bytes;
+        let (context, size) = (self.next_context(), self.offer(plugin));
         self.call::<(u32, u32), ()>("proxy_on_context_create", context, (context, 0))?;
         let started: u32 = self.call_in(context, "proxy_on_vm_start", (context, 0))?;
         let configured: u32 = self.call_in(context, "proxy_on_configure", (context, size))?;
@@ -87,6 +82,27 @@ impl Host {
         }
         self.root = context;
         Ok(Reload::Accepted)
+    }
+
+    /// Gives the root that is there another configuration, as hosts may that do not make a new one for it.
+    ///
+    /// # Errors
+    /// Where the plugin traps.
+    pub fn configure_again(&mut self, plugin: &Plugin) -> Result<Reload, Error> {
+        let (root, size) = (self.root, self.offer(plugin));
+        let configured: u32 = self.call_in(root, "proxy_on_configure", (root, size))?;
+        Ok(if configured == 0 { Reload::Rejected } else { Reload::Accepted })
+    }
+
+    /// How many bytes of configuration the plugin can read from now on.
+    fn offer(&mut self, plugin: &Plugin) -> u32 {
+        let bytes = match plugin {
+            Plugin::Text(text) => text.clone().into_bytes(),
+            Plugin::Struct(value) => protobuf::encode(value),
+        };
+        let size = bytes.len() as u32;
+        self.world().configuration = bytes;
+        size
     }
 
     /// Lets the plugin call a cluster, which answers like this.
