@@ -115,7 +115,7 @@ fn usage(envoy: &Envoy, query: &str) -> Value {
 
 /// The live view once every worker has brought its calls into it, which takes a second.
 fn settled_usage(envoy: &Envoy, query: &str, calls: u64) -> Value {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(20);
     loop {
         let usage = usage(envoy, query);
         let seen = count(&usage["current"]["total"]["calls"]) + count(&usage["previous"]["total"]["calls"]);
@@ -152,7 +152,7 @@ fn in_view<'a>(series: &'a [Series], metric: &'a str, view: &'a str) -> impl Ite
 
 /// Stats come with Envoy's next flush.
 fn settled_series(envoy: &Envoy, calls: u64) -> Vec<Series> {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(20);
     loop {
         let series = envoy.prometheus().unwrap();
         let counted: f64 = in_view(&series, "tollgate_requests", "team").map(|s| s.value).sum();

@@ -141,7 +141,7 @@ fn what_never_reaches_a_provider_is_not_sent_and_leaves_nothing_in_a_budget() {
         sent += u64::from(case.cost != "not_sent");
     }
     // What ended on another worker is shown within a tick, and what a worker has in hand for its next calls goes back within half a second.
-    let (told, until) = (sent.to_string(), Instant::now() + Duration::from_secs(5));
+    let (told, until) = (sent.to_string(), Instant::now() + Duration::from_secs(20));
     loop {
         let page = quotas(&mut envoy);
         let counter = |quota: usize| &page["quotas"][quota]["counters"][0];

@@ -7,9 +7,13 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{call, envoy, given};
+use tollgate_test_harness::client;
+use tollgate_test_harness::envoy::Envoy;
+use tollgate_test_harness::http::{Headers, Request};
 use tollgate_test_harness::load::Load;
 
 fn browse(chromium: &Path, url: &str, options: &[&str]) -> Vec<u8> {
@@ -37,6 +41,27 @@ fn text(html: &str) -> String {
     pieces.collect::<Vec<_>>().join("|")
 }
 
+/// Waits until every worker has brought its calls in, which takes a second.
+fn wait_for_calls(envoy: &Envoy, calls: u64) {
+    let request = Request {
+        method: "GET".to_owned(),
+        path: "/.tollgate/usage?by=team".to_owned(),
+        headers: Headers::from_iter([("authorization", "Bearer secret")]),
+        ..Request::default()
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let usage: Value =
+            serde_json::from_slice(&client::call(envoy.address(), &request).unwrap().body).unwrap();
+        let of = |window: &str| usage[window]["total"]["calls"].as_u64().unwrap_or(0);
+        if of("current") + of("previous") == calls {
+            return;
+        }
+        assert!(Instant::now() < until, "{usage}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn the_page_signs_in_and_draws_what_was_spent() {
     let Some(chromium) = given("CHROMIUM") else { return };
@@ -56,8 +81,7 @@ fn the_page_signs_in_and_draws_what_was_spent() {
         call.headers.push(("x-feature", format!("feature-{}", number % 4)));
         call
     });
-    // Every worker brings its calls in within a second.
-    std::thread::sleep(std::time::Duration::from_millis(1500));
+    wait_for_calls(&envoy, 210);
 
     let page = |token: &str, by: &str| {
         format!("http://{}/.tollgate/?token={token}#by={by}&window=hour", envoy.address())

@@ -4,6 +4,8 @@
 //! `ENVOY` and `TOLLGATE_WASM` name an Envoy and the plugin; `cargo xtask test` sets both.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -74,12 +76,22 @@ fn record(envoy: &mut Envoy) -> Value {
 #[test]
 fn a_stream_keeps_the_rules_that_admitted_it_over_a_reload() {
     let slow = Reply { pause: Duration::from_millis(400), ..streamed() };
-    let upstream = Upstream::start(move |_| slow.clone()).unwrap();
+    let (asked, asking) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let seen = Arc::clone(&asked);
+    let upstream = Upstream::start(move |_| {
+        seen.store(true, Ordering::SeqCst);
+        slow.clone()
+    });
+    let upstream = upstream.unwrap();
     let old = json!({"tags": {"team": {"from": [{"header": "x-team"}]}}});
     let Some(mut envoy) = start(&upstream, &old) else { return };
     let address = envoy.address();
     let open = std::thread::spawn(move || client::call(address, &ask()).unwrap());
-    std::thread::sleep(Duration::from_millis(300));
+    // What has come to the upstream was admitted.
+    while !asked.load(Ordering::SeqCst) {
+        assert!(asking.elapsed() < Duration::from_secs(60), "the call never came to the upstream");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let new = json!({"tags": {"squad": {"from": [{"header": "x-team"}]}}});
     let reload = envoy.reconfigure_extension("tollgate.yaml", Plugin::Text(new.to_string())).unwrap();
     assert_eq!(reload, Reload::Accepted);

@@ -67,7 +67,7 @@ fn a_rate_limit_service_is_fed_with_tokens() {
 
 /// What the service was asked since the last time, once it is as much as expected and nothing more comes.
 fn settled(asked: &Asked, expected: usize) -> Vec<(String, u64)> {
-    let until = Instant::now() + Duration::from_secs(5);
+    let until = Instant::now() + Duration::from_secs(20);
     while asked.lock().unwrap().len() < expected && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
