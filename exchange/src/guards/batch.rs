@@ -163,7 +163,8 @@ fn text(rules: &Rules, judged: &Judged<'_>) -> String {
         ),
         _ => format!("is over {factor} times what is usual, {usual} {unit}; {value} on average today"),
     };
-    format!("guard {}: {name} of {whose} {what}", rule.name)
+    // Whoever names a model must not write lines into a log.
+    format!("guard {}: {name} of {whose} {what}", rule.name).replace(char::is_control, "_")
 }
 
 fn amount(watch: Watch, value: u64) -> String {

@@ -17,7 +17,7 @@ pub struct Verdicts(Vec<(String, Verdict)>);
 
 /// Past this many the ones that come last are not noted: they are alerted all the same.
 const MOST: usize = 1000;
-/// Between a guard's name and a key. Neither holds a control character.
+/// Between a guard's name and a key, which may hold anything where it names a model.
 const JOINT: char = '\u{1e}';
 
 impl Verdicts {
@@ -81,7 +81,8 @@ impl Verdicts {
             let (since_s, until_s, excess) = (number()?, number()?, u8::try_from(number()?).ok()?);
             Some((parts.next()?.to_owned(), Verdict { since_s, until_s, excess }))
         };
-        let mut verdicts: Vec<_> = text.lines().filter_map(read).collect();
+        // Not by `lines`: a model's name comes from clients, and may end with a carriage return.
+        let mut verdicts: Vec<_> = text.split('\n').filter_map(read).collect();
         verdicts.sort_by(|a, b| a.0.cmp(&b.0));
         Self(verdicts)
     }
@@ -122,6 +123,19 @@ mod tests {
         assert!(verdicts.note("other", "", None, 750), "one has run out");
         assert!(verdicts.note("spend", "/ads x", None, 750));
         assert!(verdicts.is_empty() && !verdicts.note("spend", "/ads x", None, 750));
+    }
+
+    #[test]
+    fn a_name_with_control_characters_is_one_of_its_own() {
+        let mut verdicts = Verdicts::default();
+        for time in 1..9 {
+            verdicts.note("errors", "/m\r", verdict(1, 100 * time, 0), 1);
+            verdicts.note("errors", "/m\n1 9 9 errors\u{1e}/n", verdict(1, 100 * time, 0), 1);
+            verdicts = Verdicts::from_bytes(&verdicts.to_bytes());
+        }
+        let names: Vec<_> = verdicts.iter().map(|(guard, key, _)| (guard, key)).collect();
+        assert_eq!(names, [("errors", "/m\r")]);
+        assert_eq!(verdicts.find("errors", "/m"), None);
     }
 
     #[test]

@@ -170,6 +170,17 @@ fn what_there_is_no_room_for_until_the_next_tick_is_counted() {
 }
 
 #[test]
+fn a_key_writes_no_lines_into_a_log() {
+    let rules = usual("");
+    let rule = Rules::compile(br#"{"guards":[{"name":"g","per":["model"],"watch":"error_rate"}]}"#).unwrap();
+    let rule = &rule.guards.as_deref().unwrap().rules[0];
+    let judged =
+        Judged { rule, key: "/m\r\n[error] all is lost", episode: None, verdict: None, shown: (1, 1) };
+    let text = text(&rules, &judged);
+    assert!(text.starts_with("guard g: error_rate of model m__[error] all is lost is over"), "{text}");
+}
+
+#[test]
 fn numbers_are_shown_with_one_decimal_where_they_have_one() {
     for (value, shown) in [(256, "1"), (384, "1.5"), (1024, "4"), (281, "1.1"), (2_560, "10")] {
         assert_eq!(tenths(value, 256), shown);
