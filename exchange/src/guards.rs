@@ -202,6 +202,15 @@ impl Exchange {
 }
 
 impl Rules {
+    /// Reads which keys depart from their past by now, so that rules that take the place of others act on them from their first call
+    /// on, not from the next tick.
+    #[cold]
+    pub fn hear_guards(&self, store: &dyn SharedStore) {
+        if let Some(guards) = self.guards.as_deref() {
+            guards.refresh(&self.namespace, store);
+        }
+    }
+
     /// Which guards, keys and verdicts there are right now, read from shared data.
     pub(crate) fn verdicts(&self, store: &dyn SharedStore) -> Verdicts {
         let found = store.read(&verdicts_key(&self.namespace)).ok().flatten();

@@ -326,6 +326,7 @@ fn compile(
     // The memory is the VM's, whichever configuration a stream has.
     rules.decoder_memory = decoders.clone();
     secret::give_to(&rules);
+    rules.hear_guards(&SharedData);
     Ok(Rc::new(match &arrived.prices {
         Some(prices) => rules.with_prices(prices),
         None => rules,
