@@ -73,14 +73,16 @@ impl Bill {
         let adjustments = exchange.rules.adjustments(&exchange.facts());
         let factors: Vec<Factor> = adjustments.iter().map(|adjustment| adjustment.factor).collect();
         let pricing = Pricing { exchange, reported, factors: &factors };
+        let used = Usage { tokens: self.tokens, units: usage.units };
         if reported.parts.is_empty() {
-            self.add(found.map(|f| pricing.quote(&f.entry, usage, None)));
+            self.add(found.map(|f| pricing.quote(&f.entry, &used, None)));
         }
         let mut stand_in = found.and_then(|f| f.stands_in);
         for part in &reported.parts {
             let own = part.model.as_deref().map(|model| find_part(exchange, model)).unwrap_or(found);
             stand_in = stand_in.or(own.and_then(|f| f.stands_in));
-            let quoted = own.map(|f| pricing.quote(&f.entry, &part.usage, part.longest_prompt));
+            let used = Usage { tokens: part.usage.counts(), units: part.usage.units };
+            let quoted = own.map(|f| pricing.quote(&f.entry, &used, part.longest_prompt));
             let usd = quoted.as_ref().and_then(|q| q.quote.as_ref()).map(|q| q.total);
             let (tokens, units) = (tokens(&part.usage), units(&part.usage));
             self.parts.push(Part {
@@ -94,7 +96,7 @@ impl Bill {
         }
         self.conditions = pricing.conditions(stand_in);
         if exchange.plan.asked.is_some() {
-            self.cost.saved_by_rewrite_usd = pricing.saved_by_rewrite(usage, &self.cost);
+            self.cost.saved_by_rewrite_usd = pricing.saved_by_rewrite(&used, &self.cost);
         }
         if let Some(figure) = reported.cost {
             self.compare(figure);
@@ -194,12 +196,10 @@ struct Pricing<'a> {
 }
 
 impl Pricing<'_> {
-    fn quote(&self, found: &Found<'_>, reported: &ReportedUsage, prompt_tokens: Option<u64>) -> Quoted {
+    fn quote(&self, found: &Found<'_>, usage: &Usage, prompt_tokens: Option<u64>) -> Quoted {
         let situation = Situation { prompt_tokens, ..self.situation() };
-        let usage = Usage { tokens: reported.counts(), units: reported.units };
-        let quote = quote(&found.card, &usage, &situation, self.factors).ok();
-        let saved_by_cache =
-            quote.as_ref().and_then(|quote| saved_by_cache(found, &usage, &situation, quote));
+        let quote = quote(&found.card, usage, &situation, self.factors).ok();
+        let saved_by_cache = quote.as_ref().and_then(|quote| saved_by_cache(found, usage, &situation, quote));
         Quoted { free: found.card.is_free(), quote, saved_by_cache }
     }
 

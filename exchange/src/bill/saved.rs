@@ -1,16 +1,15 @@
 //! What it saved to send another model than asked for.
 
 use super::Pricing;
-use tollgate_pricing::PicoUsd;
+use tollgate_pricing::{PicoUsd, Usage};
 use tollgate_record::{Cost, CostStatus};
-use tollgate_wire::ReportedUsage;
 
 impl Pricing<'_> {
     /// What the model that the client asked for would have cost more for the same usage, at list price. `None` if none was
     /// replaced, or one of both has no price.
     #[cold]
     #[inline(never)]
-    pub(super) fn saved_by_rewrite(&self, usage: &ReportedUsage, cost: &Cost) -> Option<PicoUsd> {
+    pub(super) fn saved_by_rewrite(&self, usage: &Usage, cost: &Cost) -> Option<PicoUsd> {
         let asked = self.exchange.plan.asked.as_deref()?;
         let real =
             cost.list_usd.filter(|_| cost.status == CostStatus::Priced && self.reported.parts.is_empty())?;
