@@ -11,7 +11,7 @@ mod spend;
 
 use super::Judge;
 use super::level::Level;
-use super::rule::Gauge;
+use super::rule::{Gauge, Watch};
 use super::season::Season;
 use super::size::{Sample, expanded};
 use march::Turns;
@@ -65,7 +65,11 @@ const LEARNABLE: u32 = 50;
 const KNOWN_DAYS: u32 = 2;
 /// One day in 2 to this power, in 256ths: that many days have ten thousand keys of some guards in many weeks. Found by how high the
 /// levels of thousands of keys rise in weeks in which nothing happens (`docs/guards.md`).
-const RARE: u32 = 4550;
+const RARE: u32 = 5700;
+/// The same of prompts: of what they cost when they grow, nothing else tells as soon.
+const RARE_PROMPT: u32 = 4300;
+/// The same of prices by the token, which hardly differ: a dearer model shows in the first call.
+const RARE_PRICE: u32 = 5000;
 /// So much more is needed as long as only few days are known.
 const DOUBT_DAYS: u32 = 2;
 /// The same of spend, whose days are less alike.
@@ -258,7 +262,12 @@ impl Past {
         if self.season.is_some() {
             return self.spend_thresholds(least, is_small);
         }
-        let rare = RARE.saturating_add(if is_small { RARER_OF_FEW } else { 0 });
+        let rare = match judge.watch {
+            Watch::InputTokens => RARE_PROMPT,
+            Watch::CostPerToken => RARE_PRICE,
+            _ => RARE,
+        };
+        let rare = rare.saturating_add(if is_small { RARER_OF_FEW } else { 0 });
         self.levels.map(|level| level.noise(self.usual_samples, self.days, (rare, DOUBT_DAYS)).max(least))
     }
 

@@ -27,9 +27,9 @@ struct Pace {
 /// that these are dear ones.
 const PACES: [Pace; LEVELS] = [
     Pace { most: 16 * ONE, tamed: false, times: 1, calls: 0, rare: 7470, bursty: 0, least: 48 * ONE },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60, rare: 3150, bursty: 7350, least: 0 },
-    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90, rare: 2850, bursty: 3300, least: 0 },
-    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90, rare: 2700, bursty: 3150, least: 0 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 1, calls: 60, rare: 3700, bursty: 7350, least: 0 },
+    Pace { most: ONE / 2 * 3, tamed: true, times: 3, calls: 90, rare: 3400, bursty: 3300, least: 0 },
+    Pace { most: 4 * ONE, tamed: true, times: 3, calls: 90, rare: 3200, bursty: 3150, least: 0 },
 ];
 /// Calls that come one by one raise their levels to this on a usual day, and hardly ever to more than twice as much. From one call more
 /// on they come in bursts, whose lengths differ by far more.

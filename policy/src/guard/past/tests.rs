@@ -127,7 +127,7 @@ fn a_share_of_calls_that_grows_with_the_overshoot_is_too_many() {
 }
 
 #[test]
-fn a_march_is_told_of_at_its_fourth_call_where_it_is_not_usual() {
+fn a_march_is_told_of_at_its_fourth_call_where_it_is_not_usual_and_at_its_fifth_where_answers_are_short() {
     let judge = judge("steady_growth", "");
     let call = |input: u32, output: u32| u64::from(input << 12 | output);
     let any = |number: u32| {
@@ -135,17 +135,21 @@ fn a_march_is_told_of_at_its_fourth_call_where_it_is_not_usual() {
         call(100 + (mixed >> 16) % 5000, 1 + (mixed >> 4) % 300)
     };
     let job = |number: u32| call(100 + number % 60 * 70, 40);
-    let agent = |number: u32| call(900 + number * 412, 120);
-    let [mut usual, mut marching] = [&any as &dyn Fn(u32) -> u64, &job].map(|value| {
+    let [usual, mut marching] = [&any as &dyn Fn(u32) -> u64, &job].map(|value| {
         let mut past = Past::new(&judge, 20_000 * DAY);
         assert_eq!(live(&judge, &mut past, 20_000 * DAY, 10, 20, value), []);
         past
     });
     assert_eq!(live(&judge, &mut marching, LATER, 1, 20, job), [], "a job whose calls always do");
-    let found =
-        live(&judge, &mut usual, LATER, 1, 20, |number| if number < 8 { agent(number) } else { any(number) });
-    let [(60, Episode::Began), (ended, Episode::Ended)] = found.as_slice() else { panic!("{found:?}") };
-    assert!((700..2000).contains(ended), "{found:?}");
+    for (output, after_s) in [(120, 60), (48, 60), (47, 80)] {
+        let agent = |number: u32| call(900 + number * 412, output);
+        let value = |number: u32| if number < 8 { agent(number) } else { any(number) };
+        let found = live(&judge, &mut usual.clone(), LATER, 1, 20, value);
+        let [(began, Episode::Began), (ended, Episode::Ended)] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        assert!(*began == after_s && (700..2000).contains(ended), "{output}: {found:?}");
+    }
 }
 
 #[test]
