@@ -120,6 +120,11 @@ impl Guards {
     fn is_calm(&self) -> bool {
         self.firing.borrow().verdicts.is_empty()
     }
+
+    /// Whether some verdict has run out, which is no reason any more to look at calls, or to wait for their bodies.
+    fn has_run_out(&self, now_s: u32) -> bool {
+        self.firing.borrow().verdicts.iter().any(|(_, _, verdict)| verdict.until_s <= now_s)
+    }
 }
 
 impl Guarded {

@@ -84,7 +84,9 @@ impl GuardBatch {
             flushed.departed.extend(tell(rules, &judged, now_s));
             news.push((judged.rule.name.as_str(), judged.key, judged.verdict));
         });
-        if !news.is_empty() && !note(rules, &news, store, now_s) {
+        // Of a key that makes no calls any more nobody has news.
+        let any = !news.is_empty() || guards.has_run_out(now_s);
+        if any && !note(rules, &news, store, now_s) {
             flushed.failures = flushed.failures.saturating_add(1);
         }
         flushed.changed = guards.refresh(&rules.namespace, store);
@@ -100,7 +102,7 @@ fn tell(rules: &Rules, judged: &Judged<'_>, now_s: u32) -> Option<Departed> {
     Some(Departed { guard: judged.rule.name.clone(), text: text(rules, judged), episode })
 }
 
-/// Brings verdicts into the table that all workers read. `false` if the store would not.
+/// Brings verdicts into the table that all workers read, and takes out those that have run out. `false` if the store would not.
 #[inline(never)]
 fn note(rules: &Rules, news: &[(&str, &str, Option<Verdict>)], store: &dyn SharedStore, now_s: u32) -> bool {
     let key = verdicts_key(&rules.namespace);
@@ -108,8 +110,9 @@ fn note(rules: &Rules, news: &[(&str, &str, Option<Verdict>)], store: &dyn Share
         let Ok(found) = store.read(&key) else { return false };
         let (bytes, cas) = found.map_or((Vec::new(), None), |(bytes, cas)| (bytes, Some(cas)));
         let mut verdicts = tollgate_policy::Verdicts::from_bytes(&bytes);
+        let forgot = verdicts.forget(now_s);
         let noted = news.iter().filter(|(guard, key, verdict)| verdicts.note(guard, key, *verdict, now_s));
-        if noted.count() == 0 {
+        if noted.count() == 0 && !forgot {
             return true;
         }
         store.swap(&key, &verdicts.to_bytes(), cas) == Ok(Swap::Done)

@@ -29,9 +29,7 @@ impl Verdicts {
     /// Notes a verdict, or that there is none any more, and forgets those that have run out. `false` if nothing is new.
     #[inline(never)]
     pub fn note(&mut self, guard: &str, key: &str, verdict: Option<Verdict>, now_s: u32) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(_, verdict)| verdict.until_s > now_s);
-        let forgot = self.0.len() < before;
+        let forgot = self.forget(now_s);
         let name = name(guard, key);
         match (verdict, self.place(&name)) {
             (None, Err(_)) => return forgot,
@@ -44,6 +42,13 @@ impl Verdicts {
             (Some(new), Err(place)) => self.0.insert(place, (name, new)),
         }
         true
+    }
+
+    /// Forgets those that have run out. `false` if none has.
+    pub fn forget(&mut self, now_s: u32) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(_, verdict)| verdict.until_s > now_s);
+        self.0.len() < before
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {

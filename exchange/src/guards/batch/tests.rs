@@ -73,6 +73,12 @@ fn what_two_workers_see_together_is_told_to_both_and_alerted_as_one() {
     assert!(guards.verdict(&guards.rules[0], "/ads%2Feu", now).is_some());
     assert!(guards.verdict(&guards.rules[0], "/search", now).is_none());
     assert_eq!((guards.count("g"), guards.count("h")), (1, 0));
+
+    let over = at(start + 20 + 600);
+    assert!(workers[0].flush(&ours, &shared, over).changed, "nobody has called since");
+    assert!(ours.guards.as_ref().unwrap().is_calm() && !guards.is_calm());
+    assert!(workers[1].flush(&theirs, &shared, over).changed && guards.is_calm());
+    assert!(!workers[0].flush(&ours, &shared, over).changed);
 }
 
 /// The usual guards, with what more is to be watched.
