@@ -33,7 +33,8 @@ pub const COMMANDS: &[Command] = &[
         usage: "guards [OPTIONS]",
         help: "what guards notice in synthetic weeks, how late, and how often they are wrong; writes docs/guards.md\n\
                With options (--seed S, --seeds N, --keys N, --incidents N, --threads N) it only prints the tables. Fails if\n\
-               guards are no better than a fixed limit and a rule on a rate.",
+               guards miss more than one of ten incidents, page more than once a week for certain, or do no better than a\n\
+               fixed limit and a rule on a rate.",
         run: guards::run,
     },
     Command {

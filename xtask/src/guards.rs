@@ -12,7 +12,7 @@ const MARK: &str = "<!-- measured by `cargo xtask guards` -->\n";
 pub fn run(args: &[String]) -> Result<(), String> {
     let example =
         ["run", "--quiet", "--release", "--package", "tollgate-policy", "--example", "guards", "--"];
-    println!("playing synthetic weeks; 20 gateways of 825 keys take ten minutes on two cores");
+    println!("playing synthetic weeks; 20 gateways of 900 keys take ten minutes on two cores");
     // A run in which a mark is missed shows its tables too: they say where, and which seeds repeat it.
     let mut tables = String::new();
     Job::cargo(example).args(args).watch(|line| {

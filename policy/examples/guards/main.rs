@@ -35,7 +35,7 @@ const HELP: &str = "guards [--seeds N] [--seed S] [--keys N] [--busy-keys N] [--
     --seed S       the gateway of this seed only, to repeat a run; may be said again\n\
     --keys N       so many keys each, without incidents, from 200 calls a day on (300)\n\
     --busy-keys N  so many keys each, without incidents, from 1,000 calls a day on (500)\n\
-    --incidents N  so many keys each with one incident (25)\n\
+    --incidents N  so many keys each with one incident (100)\n\
     --verbatim P   so many of 100 agents that loop say the same again and again (50)\n\
     --varied P     so many of 100 do not write as much at each step of their circle, or ever, as at the others (0)\n\
     --threads N    (2)\n\
@@ -60,7 +60,7 @@ impl Default for Options {
             seeds: Vec::new(),
             keys: 300,
             busy_keys: 500,
-            incidents: 25,
+            incidents: 100,
             verbatim: 50,
             varied: 0,
             threads: 2,

@@ -37,8 +37,8 @@ pub(crate) fn markdown(options: &Options, guards: &[GuardRule], played: &Played)
         );
     }
     out += &by_size(played);
-    out += &misses(played, guards);
     out += &false_pages(played, guards);
+    out += &misses(played, guards);
     out
 }
 
@@ -158,7 +158,7 @@ fn poisson(count: usize) -> (f64, f64) {
     (low.max(0.0), bound(count + 1.0, 1.96))
 }
 
-/// Whether guards do what they are known to do: they catch more in time than either baseline, and nearly nine of ten incidents, and
+/// Whether guards do what they are known to do: they catch more in time than either baseline, and nine of ten incidents, and
 /// page less than the rule on a rate and seldom without a reason. Draws that miss a mark by chance pass; `docs/guards.md` has both. Of
 /// what was not played nothing is asked.
 pub(crate) fn holds(played: &Played) -> bool {
@@ -168,8 +168,13 @@ pub(crate) fn holds(played: &Played) -> bool {
 fn catches(met: &[Met]) -> bool {
     let caught = |watcher: usize| met.iter().filter(|met| met.is_caught(watcher)).count();
     let better = BASELINES.into_iter().all(|watcher| caught(0) > caught(watcher));
-    // Draws of 500 differ by 1.3 of a hundred: 91.6 are caught on average, and a draw of 88 is nothing unusual.
-    let of_hundred = if met.len() >= 400 { 87 } else { 75 };
+    // Of 3,500 incidents 92.5 of a hundred were caught. Draws of 2,000 differ by 0.6, and fewer than one of 100 miss the mark of 90; those
+    // of 500 differ by 1.2, and 88 is nothing unusual.
+    let of_hundred = match met.len() {
+        1_900.. => 90,
+        400.. => 87,
+        _ => 75,
+    };
     better && caught(0) * 100 >= met.len() * of_hundred
 }
 
