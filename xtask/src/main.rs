@@ -3,6 +3,7 @@
 mod bench;
 mod binaries;
 mod commands;
+mod compiler;
 mod estimates;
 mod guards;
 mod prices;

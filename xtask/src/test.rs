@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::binaries::{self, Binary};
+use crate::compiler;
 use crate::report::{Counts, Ran, Report};
 use crate::run::{Job, root};
 use crate::setup::{self, ENVOY_VERSION, OLDEST_ENVOY_VERSION, WASM_TARGET};
@@ -16,8 +17,8 @@ pub fn run(args: &[String]) -> Result<(), String> {
     sources(&mut report);
     let Built { wasm, estimate, trap, page } = builds(&mut report);
     if let Some(wasm) = &wasm {
-        report.plain("size of tollgate.wasm", || check_size(wasm));
-        report.plain("branch hints are about the code as it is", || setup::hints_fit(wasm));
+        measured(&mut report, "size of tollgate.wasm", || check_size(wasm));
+        measured(&mut report, "branch hints are about the code as it is", || setup::hints_fit(wasm));
     }
     let envoy = report.value(&format!("set up Envoy {ENVOY_VERSION}"), || setup::envoy(ENVOY_VERSION));
     let oldest = report.value(&format!("set up Envoy {OLDEST_ENVOY_VERSION}"), || {
@@ -40,6 +41,13 @@ pub fn run(args: &[String]) -> Result<(), String> {
         configurations_of(&mut report, wasm, envoy, oldest);
     }
     report.end()
+}
+
+/// A check that depends on the compiler.
+fn measured(report: &mut Report, heading: &str, check: impl FnOnce() -> Result<(), String>) {
+    if compiler::is_the_measured_one_for(heading) {
+        report.plain(heading, check);
+    }
 }
 
 /// What is built for wasm.
@@ -208,7 +216,10 @@ fn scenarios(
         runs.extend((plugin.is_some()).then(|| Binary::scenarios(name, args, &given)));
     };
     add("scenarios, wasm host", &["--engine", "host"], wasm, None);
-    add("scenarios, wasm host: what calls cost", &["--engine", "costs"], wasm, None);
+    let costs = "scenarios, wasm host: what calls cost";
+    if compiler::is_the_measured_one_for(costs) {
+        add(costs, &["--engine", "costs"], wasm, None);
+    }
     add("scenarios, wasm host whose calls fail", &["--engine", "faults"], wasm, None);
     if envoy.is_some() {
         add(&format!("scenarios, Envoy {ENVOY_VERSION}"), &["--engine", "envoy"], wasm, envoy);
