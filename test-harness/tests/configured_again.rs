@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use support::{given, hosted};
 use tollgate_test_harness::envoy::Reload;
 use tollgate_test_harness::envoy::config::Plugin;
-use tollgate_test_harness::host::{Compiled, Host, Route};
+use tollgate_test_harness::host::{Compiled, Host};
 use tollgate_test_harness::http::{Headers, Reply, Request};
 use tollgate_test_harness::scenario::Engine;
 
@@ -41,14 +41,7 @@ fn page(host: &mut Host, path: &str) -> Value {
 fn what_was_seen_since_the_last_tick_is_kept() {
     let Some(wasm): Option<PathBuf> = given("TOLLGATE_WASM") else { return };
     let compiled = Compiled::new(&wasm).unwrap();
-    let route = Route {
-        prefix: "/".to_owned(),
-        exact: false,
-        cluster: Some("openai".to_owned()),
-        name: "openai".to_owned(),
-        filtered: true,
-    };
-    let mut host = Host::start(&compiled, &Plugin::Text(plugin("2.00").to_string()), vec![route]).unwrap();
+    let mut host = hosted::host(&compiled, &plugin("2.00"));
     let body = json!({"model": "gpt-4o-mini", "messages": []});
     for (limit, expected) in
         [("3.00", Reload::Accepted), ("three", Reload::Rejected), ("4.00", Reload::Accepted)]

@@ -34,7 +34,7 @@ pub struct Alert {
     pub rule: String,
     /// Whom it is about: names and values of what the rule counts by. Never a part of a prompt or an answer.
     pub labels: Vec<(String, String)>,
-    /// What was passed, as the configuration has it: `80` percent of a quota, a factor of 4.
+    /// What was passed, as the configuration has it: `80` percent of a quota, a factor of 4. Empty where it has nothing of the kind.
     pub threshold: String,
     /// When the window that it is about began, in seconds since the Unix epoch; `None` where it is about no fixed window.
     pub window_start: Option<i64>,

@@ -6,7 +6,7 @@ use super::{Guarded, seconds, verdicts_key};
 use crate::alerts::{Alert, AlertKind, Severity};
 use crate::config::Rules;
 use pages::{ByPage, Pages};
-use tollgate_policy::{Episode, GuardRule, Mode, Pasts, SharedStore, Swap, Then, Verdict, Watch};
+use tollgate_policy::{Episode, GuardRule, Judge, Mode, Pasts, SharedStore, Swap, Then, Verdict, Watch};
 use tollgate_pricing::PicoUsd;
 use tollgate_record::Timestamp;
 
@@ -134,7 +134,7 @@ fn raise(rules: &Rules, judged: &Judged<'_>, now_s: u32) {
         kind: AlertKind::Guard,
         rule: rule.name.clone(),
         labels: rule.labels(rules.tags.names(), key),
-        threshold: tenths(u64::from(rule.judge.factor_256), 256),
+        threshold: threshold(&rule.judge),
         window_start: Some(i64::from(verdict.since_s)),
         ends_at: i64::from(verdict.until_s),
         starts_at: i64::from(verdict.since_s),
@@ -153,7 +153,7 @@ fn text(rules: &Rules, judged: &Judged<'_>) -> String {
     let labels = rule.labels(rules.tags.names(), judged.key);
     let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name} {value}")).collect();
     let whose = if labels.is_empty() { "all calls".to_owned() } else { labels.join(", ") };
-    let (watch, factor) = (rule.judge.watch, tenths(u64::from(rule.judge.factor_256), 256));
+    let (watch, factor) = (rule.judge.watch, threshold(&rule.judge));
     let (value, usual) = (amount(watch, judged.shown.0), amount(watch, judged.shown.1));
     let (name, unit) = (watch.name(), watch.unit());
     let what = match (judged.episode, watch) {
@@ -168,6 +168,14 @@ fn text(rules: &Rules, judged: &Judged<'_>) -> String {
     };
     // Whoever names a model must not write lines into a log.
     format!("guard {}: {name} of {whose} {what}", rule.name).replace(char::is_control, "_")
+}
+
+/// The factor; empty where a guard goes by none.
+fn threshold(judge: &Judge) -> String {
+    match judge.watch {
+        Watch::SteadyGrowth => String::new(),
+        _ => tenths(u64::from(judge.factor_256), 256),
+    }
 }
 
 fn amount(watch: Watch, value: u64) -> String {

@@ -6,10 +6,10 @@ use tollgate_test_harness::host::{Compiled, Host, Route};
 use tollgate_test_harness::http::{Headers, Reply, Request};
 use tollgate_test_harness::scenario::{Engine, Outcome};
 
-/// A host with this configuration and one route, to OpenAI.
+/// A host with this configuration and one route, to OpenAI. Tollgate's own pages stand under it, too.
 pub fn host(compiled: &Compiled, plugin: &Value) -> Host {
     let route = Route {
-        prefix: "/v1/".to_owned(),
+        prefix: "/".to_owned(),
         exact: false,
         cluster: Some("openai".to_owned()),
         name: "openai".to_owned(),

@@ -187,6 +187,17 @@ fn a_key_writes_no_lines_into_a_log() {
 }
 
 #[test]
+fn an_alert_names_the_factor_where_a_guard_has_one() {
+    for (guard, shown) in [
+        (r#"{"name":"g","watch":"error_rate","factor":2.5}"#, "2.5"),
+        (r#"{"name":"g","watch":"steady_growth"}"#, ""),
+    ] {
+        let rules = Rules::compile(format!(r#"{{"guards":[{guard}]}}"#).as_bytes()).unwrap();
+        assert_eq!(threshold(&rules.guards.as_deref().unwrap().rules[0].judge), shown, "{guard}");
+    }
+}
+
+#[test]
 fn numbers_are_shown_with_one_decimal_where_they_have_one() {
     for (value, shown) in [(256, "1"), (384, "1.5"), (1024, "4"), (281, "1.1"), (2_560, "10")] {
         assert_eq!(tenths(value, 256), shown);
